@@ -1,0 +1,61 @@
+//! The verbs of the command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{detect, engine, load, model, serve};
+
+/// The heading of the options that every verb takes.
+const EVERYWHERE: &str = "With every verb";
+
+/// Turns the name of a city into a working detector of its sights, and serves it.
+#[derive(Debug, Parser)]
+#[command(name = "sightscan", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to write to the log: error, warn, info, debug or trace, or a filter such as `info,sightscan_serve=debug`.
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "SIGHTSCAN_LOG", default_value = "info")]
+    pub(crate) log: String,
+
+    /// One JSON object a log line instead of text.
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "SIGHTSCAN_LOG_JSON")]
+    pub(crate) log_json: bool,
+
+    /// Configuration file [default: sightscan.toml in this folder, if there is one].
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE", env = "SIGHTSCAN_CONFIG")]
+    pub(crate) config: Option<std::path::PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One thing to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find what is in pictures, now, from the shell.
+    Detect(detect::Arguments),
+    /// Answer pictures over HTTP.
+    Serve(serve::Arguments),
+    /// Send pictures to a detection service and measure how it answers.
+    Load(load::Arguments),
+    /// Manage the model folder: import, list, show, export, pull.
+    #[command(subcommand)]
+    Model(model::Command),
+    /// See which runtimes can compute networks here, or install the fast one.
+    #[command(subcommand)]
+    Engine(engine::Command),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell to complete for.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

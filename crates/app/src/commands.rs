@@ -1,0 +1,38 @@
+//! One file a verb: reads the flags, calls the library, prints.
+
+pub(crate) mod detect;
+pub(crate) mod engine;
+pub(crate) mod load;
+pub(crate) mod model;
+pub(crate) mod serve;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+
+/// Runs the command that the user asked for.
+pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+    crate::telemetry::start(&cli.log, cli.log_json)?;
+    sightscan_engine::runtime::heap::keep_freed_memory();
+    match cli.command {
+        Command::Detect(arguments) => detect::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments, Config::read(cli.config.as_deref())?.serve),
+        Command::Load(arguments) => load::run(arguments),
+        Command::Model(command) => model::run(command),
+        Command::Engine(command) => engine::run(command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "sightscan", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Runs a future to its end on a runtime with a thread for each core.
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("the asynchronous runtime does not start")?.block_on(future)
+}

@@ -1,0 +1,8 @@
+//! The `sightscan` program as its users run it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+mod course;
+mod detect;
+mod models;
+mod program;
+mod serve;

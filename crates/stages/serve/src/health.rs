@@ -1,0 +1,134 @@
+//! Whether requests are wanted, and the proof of it.
+//!
+//! A process that listens may still have a network that hangs. So readiness is proven by answers: a model that
+//! has answered nobody for a while is sent a test picture, the canary, the same way as any other picture.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use sightscan_http::{Hold, Problem};
+use tracing::{error, info};
+
+use crate::http::App;
+use crate::pool::Work;
+
+/// A white picture of 2 x 2 pixels: a bitmap of 24 bits a pixel (Microsoft's BITMAPFILEHEADER and
+/// BITMAPINFOHEADER), its rows padded to four bytes.
+const CANARY: &[u8] = b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\
+    \x28\0\0\0\x02\0\0\0\x02\0\0\0\x01\0\x18\0\0\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    \xff\xff\xff\xff\xff\xff\0\0\xff\xff\xff\xff\xff\xff\0\0";
+
+/// The keepers look at things so many times within the time that matters.
+const LOOKS: u32 = 4;
+/// And never more seldom.
+const GREATEST_PAUSE: Duration = Duration::from_secs(1);
+/// Until the first answer they look often: readiness should not wait for them.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// Whether the server is about to stop.
+#[derive(Debug, Default)]
+pub struct Drain(AtomicBool);
+
+impl Drain {
+    /// From now on no requests are wanted.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why no requests are wanted now; empty when they are.
+pub(crate) fn reasons(app: &App) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if app.drain.has_begun() {
+        reasons.push("the server is about to stop".to_owned());
+    }
+    let (condition, workers) = (app.pool.condition(), app.workers);
+    if condition.stuck > 0 {
+        reasons.push(format!("{} worker threads are stuck", condition.stuck));
+    }
+    if condition.able < workers {
+        reasons.push(format!("{} of {workers} worker threads have their models loaded", condition.able));
+    }
+    reasons.extend((0..app.models.all().len()).filter_map(|model| unproven(app, model)));
+    app.metrics.ready.set(if reasons.is_empty() { 1.0 } else { 0.0 });
+    reasons
+}
+
+/// Why this model is not trusted, where it is not.
+fn unproven(app: &App, model: usize) -> Option<String> {
+    let name = &app.models.spec(model).name;
+    let oldest = app.config.canary_after() + app.config.stuck_after();
+    match app.pool.since_proof(model) {
+        None => Some(format!("the model `{name}` has not answered yet")),
+        Some(age) if age > oldest => {
+            Some(format!("the model `{name}` has not answered for {} seconds", age.as_secs()))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Looks after the workers and the metrics for ever.
+pub(crate) async fn keep_workers(app: Arc<App>) {
+    let pause = (app.config.stuck_after() / LOOKS).min(GREATEST_PAUSE);
+    loop {
+        app.pool.watch();
+        app.metrics.tidy();
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Sends the canary to a model whenever the model has not answered for a while, for ever.
+pub(crate) async fn keep_proving(app: Arc<App>, model: usize) {
+    let name = &app.models.spec(model).name;
+    let started = Instant::now();
+    loop {
+        let before = app.pool.since_proof(model);
+        if before.is_none_or(|age| age > app.config.canary_after()) {
+            match (prove(&app, model).await, before) {
+                (Ok(()), None) => {
+                    info!(model = name, duration_ms = started.elapsed().as_millis() as u64, "model is ready");
+                }
+                (Ok(()), Some(_)) => {}
+                (Err(problem), _) => {
+                    error!(
+                        model = name,
+                        cause = problem.cause().unwrap_or(problem.detail()),
+                        "canary failed"
+                    );
+                    tokio::time::sleep(GREATEST_PAUSE).await;
+                }
+            }
+        }
+        let usual = (app.config.canary_after() / LOOKS).min(GREATEST_PAUSE);
+        tokio::time::sleep(if app.pool.since_proof(model).is_some() { usual } else { FIRST_PAUSE }).await;
+    }
+}
+
+async fn prove(app: &App, model: usize) -> Result<(), Problem> {
+    let options = app.models.spec(model).options();
+    let work = Work { model, picture: Bytes::from_static(CANARY), options, drawing: None };
+    let deadline = Instant::now() + app.config.stuck_after();
+    let reply = app.pool.submit(work, deadline, Arc::new(Hold::default()))?;
+    match reply.await {
+        Ok(result) => result.map(drop).map_err(Problem::from),
+        Err(_) => Err(Problem::internal("the canary was dropped")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sightscan_engine::decode::{Limits, decode};
+
+    #[test]
+    fn the_canary_is_a_white_picture() {
+        let picture = decode(CANARY, &Limits::default()).unwrap();
+        assert_eq!((picture.width, picture.height, picture.rgb), (2, 2, vec![255; 12]));
+    }
+}

@@ -1,0 +1,25 @@
+//! Detection over HTTP.
+//!
+//! One picture's way: [`admission`] gives it a place before its body is read, or refuses it; a dialect reads the
+//! request; the [`pool`] queues it, drops it where its client has left, and has a worker thread do all of the
+//! work with a model that was loaded once; the dialect words the answer. [`health`] proves all the time that
+//! this works. There is no database here: models come from files.
+#![forbid(unsafe_code)]
+
+pub mod admission;
+mod config;
+mod dialect;
+mod error;
+pub mod health;
+mod http;
+mod metrics;
+mod models;
+mod openapi;
+pub mod pool;
+mod server;
+
+pub use config::Config;
+pub use error::StartError;
+pub use models::Drawing;
+pub use pool::{Analyse, Answer, Factory, Work, WorkError};
+pub use server::{Handle, run, start, start_with};

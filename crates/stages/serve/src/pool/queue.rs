@@ -1,0 +1,111 @@
+//! The bounded queue: first come, first served; who has left or is too late is not served at all.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use sightscan_http::Hold;
+use tokio::sync::oneshot;
+
+use super::{Failure, Reply, Work, lock};
+use crate::metrics::Metrics;
+
+/// A picture that waits.
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) deadline: Instant,
+    pub(super) queued_at: Instant,
+    pub(super) reply: oneshot::Sender<Reply>,
+    /// Keeps the bytes counted as long as they are in memory.
+    #[expect(dead_code, reason = "it is held, not read")]
+    pub(super) hold: Arc<Hold>,
+}
+
+/// A picture was not queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// As many wait as may.
+    Full,
+    /// The pool takes no more.
+    Closed,
+}
+
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    depth: usize,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new(depth: usize, metrics: Arc<Metrics>) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), depth, metrics }
+    }
+
+    pub(super) fn push(&self, job: Job) -> Result<(), Refused> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if state.jobs.len() >= self.depth {
+            self.sweep(&mut state.jobs);
+        }
+        if state.jobs.len() >= self.depth {
+            return Err(Refused::Full);
+        }
+        state.jobs.push_back(job);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Waits for the next job that is worth doing; `None` once the queue is closed and empty.
+    pub(super) fn pop(&self) -> Option<Job> {
+        let mut state = lock(&self.state);
+        loop {
+            match state.jobs.pop_front() {
+                Some(job) => {
+                    if let Some(job) = self.worth_doing(job) {
+                        return Some(job);
+                    }
+                }
+                None if state.closed => return None,
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        lock(&self.state).jobs.len()
+    }
+
+    fn sweep(&self, jobs: &mut VecDeque<Job>) {
+        let kept = std::mem::take(jobs).into_iter().filter_map(|job| self.worth_doing(job));
+        jobs.extend(kept);
+    }
+
+    fn worth_doing(&self, job: Job) -> Option<Job> {
+        if job.reply.is_closed() {
+            self.metrics.abandoned.increment(1);
+            return None;
+        }
+        if job.deadline <= Instant::now() {
+            self.metrics.late.increment(1);
+            // A receiver that is gone by now needs no answer.
+            let _ = job.reply.send(Err(Failure::Late));
+            return None;
+        }
+        Some(job)
+    }
+}

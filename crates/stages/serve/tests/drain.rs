@@ -1,0 +1,64 @@
+//! The end of a server: not ready at once, and every request that was taken is answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sightscan_serve::Config;
+
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_is_not_ready_at_once_and_answers_its_full_queue() {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&answered);
+    let factory = workers(move |work| {
+        if !is_canary(work) {
+            std::thread::sleep(Duration::from_millis(40));
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        nothing_found()
+    });
+    let config = Config { queue_depth: 40, drain_delay_ms: 300, ..Config::default() };
+    let server = Server::ready_with(config, factory).await;
+    let (client, url, ready) = (server.client.clone(), server.url("/v1/detect"), server.url("/readyz"));
+    let requests: Vec<_> = (0..40)
+        .map(|_| {
+            let request = client.post(&url).body("x");
+            tokio::spawn(async move { request.send().await.unwrap().status().as_u16() })
+        })
+        .collect();
+    server.wait_for_metric(r#"sightscan_pictures_in_flight"#, 40.0).await;
+    let before = answered.load(Ordering::Relaxed);
+    let Server { handle, .. } = server;
+    let stopping = tokio::spawn(handle.stop());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(client.get(&ready).send().await.unwrap().status(), 503);
+    let stopped = stopping.await.unwrap();
+    assert_eq!(stopped.cut_off, 0);
+    assert!(before < 40, "the queue was empty before the stop");
+    for request in requests {
+        assert_eq!(request.await.unwrap(), 200);
+    }
+    assert_eq!(answered.load(Ordering::Relaxed), 40);
+    assert!(client.get(&ready).send().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_stuck_ends_all_the_same() {
+    let factory = workers(|work| {
+        while !is_canary(work) {
+            std::thread::park();
+        }
+        nothing_found()
+    });
+    let config = Config { drain_limit_ms: 200, ..Config::default() };
+    let server = Server::ready_with(config, factory).await;
+    let request = server.client.post(server.url("/v1/detect")).body("x");
+    let request = tokio::spawn(async move { request.send().await });
+    server.wait_for_metric("sightscan_pictures_in_flight", 1.0).await;
+    let Server { handle, .. } = server;
+    let stopped = tokio::time::timeout(Duration::from_secs(10), handle.stop()).await.unwrap();
+    assert_eq!(stopped.cut_off, 1);
+    assert!(request.await.unwrap().is_err());
+}

@@ -1,0 +1,13 @@
+//! The server over real sockets, with the tiny network of the testkit, with the real one where its file is there,
+//! and with analysers that are slow, that panic or that hang.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+mod cross_talk;
+mod documents;
+mod drain;
+mod failures;
+mod hostile;
+mod overload;
+mod rows;
+mod support;
