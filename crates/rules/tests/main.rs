@@ -12,6 +12,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("http", &["types"]),
     ("engine", &["types"]),
+    ("warehouse", &["types"]),
+    ("cities", &["types", "http", "warehouse"]),
     ("serve", &["types", "http", "engine"]),
     ("experiment", &["types"]),
     ("app", &["types", "http", "engine", "serve", "experiment"]),
@@ -28,6 +30,7 @@ const ISOLATED: &[(&str, &[&str])] = &[
     ("ort", &["engine"]),
     ("image", &["engine"]),
     ("clap", &["app"]),
+    ("sqlx", &["warehouse"]),
 ];
 
 /// Licences that the product may be built from.

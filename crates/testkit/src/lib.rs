@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod data;
+pub mod database;
 pub mod tiny;
 
 pub use data::{data, pictures, scale};

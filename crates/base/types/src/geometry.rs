@@ -63,6 +63,39 @@ impl PixelBox {
     }
 }
 
+/// A box relative to its image: 0 to 1, the origin is the top left corner, y grows downwards.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RelativeBox {
+    /// Left edge, as a part of the image's width.
+    pub x: f64,
+    /// Top edge, as a part of the image's height.
+    pub y: f64,
+    /// Width, as a part of the image's.
+    pub w: f64,
+    /// Height, as a part of the image's.
+    pub h: f64,
+}
+
+impl RelativeBox {
+    /// From the original's form: the upper left and the lower right corner with **y upwards** from the bottom left.
+    pub fn from_legacy(ul_x: f64, ul_y: f64, lr_x: f64, lr_y: f64) -> Self {
+        Self { x: ul_x.min(lr_x), y: 1.0 - ul_y.max(lr_y), w: (lr_x - ul_x).abs(), h: (ul_y - lr_y).abs() }
+    }
+
+    /// The original's form `[ul_x, ul_y, lr_x, lr_y]`, y upwards, rounded to five decimals.
+    pub fn to_legacy(self) -> [f64; 4] {
+        [self.x, 1.0 - self.y, self.x + self.w, 1.0 - self.y - self.h]
+            .map(|value| (value * 1e5).round() / 1e5)
+    }
+
+    /// Whether it is a box that lies in its image; rounding may put an edge out by a hundred-thousandth.
+    pub fn is_valid(self) -> bool {
+        let inside = |value: f64| (-1e-5..=1.0 + 1e-5).contains(&value);
+        let edges = [self.x, self.y, self.w, self.h, self.x + self.w, self.y + self.h];
+        edges.into_iter().all(inside) && self.w > 0.0 && self.h > 0.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +126,26 @@ mod tests {
         assert_eq!(empty.iou(&empty), 0.0);
     }
 
+    #[test]
+    fn a_box_of_the_original_is_turned_over() {
+        let relative = RelativeBox::from_legacy(0.135, 0.725, 0.825, 0.015);
+        assert!((relative.y - 0.275).abs() < 1e-9 && (relative.h - 0.71).abs() < 1e-9, "{relative:?}");
+        assert_eq!(relative.to_legacy(), [0.135, 0.725, 0.825, 0.015]);
+        assert!(relative.is_valid() && RelativeBox::from_legacy(0.0, 1.0, 1.0, 0.0).is_valid());
+        assert!(!RelativeBox::from_legacy(0.5, 0.5, 0.5, 0.9).is_valid(), "it has no width");
+        assert!(!RelativeBox { x: f64::NAN, y: 0.0, w: 0.5, h: 0.5 }.is_valid());
+    }
+
     proptest! {
+        #[test]
+        fn the_original_form_and_back_is_the_same_box(x in 0.0..0.5f64, y in 0.0..0.5f64, w in 0.01..0.5f64, h in 0.01..0.5f64) {
+            let [ul_x, ul_y, lr_x, lr_y] = RelativeBox { x, y, w, h }.to_legacy();
+            let back = RelativeBox::from_legacy(ul_x, ul_y, lr_x, lr_y);
+            for (one, other) in [(x, back.x), (y, back.y), (w, back.w), (h, back.h)] {
+                prop_assert!((one - other).abs() < 2e-5);
+            }
+        }
+
         #[test]
         fn iou_is_symmetric_and_between_zero_and_one(a in boxes(), b in boxes()) {
             let iou = a.iou(&b);

@@ -1,4 +1,4 @@
-//! Boxes and detections: the words that every part of SightScan shares.
+//! Boxes, detections, cities, ids and job payloads: the words that every part of SightScan shares.
 //!
 //! Plain data without input or output: other crates compute with these types, and the wire forms of
 //! the command line and of HTTP are these types in JSON.
@@ -7,6 +7,16 @@
 
 pub mod detection;
 pub mod geometry;
+pub mod ids;
+pub mod life;
+pub mod names;
+pub mod provenance;
+pub mod work;
 
 pub use detection::{ClassScore, Detection, Findings, PhaseTimes, PictureReport};
-pub use geometry::PixelBox;
+pub use geometry::{PixelBox, RelativeBox};
+pub use ids::{CityId, ConsentId, DatasetId, ImageId, JobId, LabelId, ModelId, SightId};
+pub use life::{CityState, Stage, UnknownWord};
+pub use names::{CityName, NameError, Slug, SlugError};
+pub use provenance::{ConsentKind, OriginKind, Outcome, Producer, ProducerKind, Provenance, Review};
+pub use work::{CrawlCity, LabelCity, TrainCity};

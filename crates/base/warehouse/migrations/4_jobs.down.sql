@@ -1,0 +1,4 @@
+DROP TABLE scheduled_tasks;
+DROP TABLE leaderships;
+DROP TABLE jobs_archive;
+DROP TABLE jobs;

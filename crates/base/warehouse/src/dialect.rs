@@ -1,0 +1,42 @@
+//! Where the two engines differ.
+
+/// The engine behind a [`crate::Database`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite 3.51 in a file, in WAL mode.
+    Sqlite,
+    /// PostgreSQL 14 or newer.
+    Postgres,
+}
+
+impl Dialect {
+    /// The name that people know.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// A migration's text for this engine: `{bytes}` is the type of byte strings, `{random_id}` an expression for a
+    /// fresh id and `{now}` one for the time in milliseconds, both for rows that other programs insert.
+    pub(crate) fn spell(self, text: &str) -> String {
+        let [bytes, random_id, now] = match self {
+            Self::Sqlite => {
+                ["BLOB", "(lower(hex(randomblob(16))))", "(CAST(unixepoch('subsec') * 1000 AS INTEGER))"]
+            }
+            Self::Postgres => {
+                ["BYTEA", "gen_random_uuid()::text", "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"]
+            }
+        };
+        text.replace("{bytes}", bytes).replace("{random_id}", random_id).replace("{now}", now)
+    }
+
+    /// The database's time in milliseconds since 1970-01-01 UTC.
+    pub(crate) fn now(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS value",
+            Self::Postgres => "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS value",
+        }
+    }
+}

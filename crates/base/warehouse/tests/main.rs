@@ -1,0 +1,5 @@
+//! The contract of the warehouse, on both engines.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+mod migrations;
+mod settings;
