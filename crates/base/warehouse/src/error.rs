@@ -56,6 +56,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Reads a value that is stored as text.
+    pub(crate) fn read<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T> {
+        text.parse().map_err(|_| Self::Unreadable { what, value: text.to_owned() })
+    }
+
     /// Whether a unique key refused the row.
     pub fn is_duplicate(&self) -> bool {
         self.database().is_some_and(sqlx::error::DatabaseError::is_unique_violation)

@@ -9,10 +9,12 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod cities;
 mod database;
 mod dialect;
 mod error;
 mod migrations;
+pub mod planning;
 pub mod settings;
 mod statement;
 

@@ -84,7 +84,6 @@ impl Statement {
     }
 
     /// All rows.
-    #[expect(dead_code, reason = "the aggregates come next")]
     pub(crate) async fn all<T: Record>(self, on: &mut impl Linked) -> Result<Vec<T>> {
         Ok(run!(self, on, sqlx::query_as_with::<_, T, _>, fetch_all))
     }

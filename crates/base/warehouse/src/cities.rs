@@ -1,0 +1,562 @@
+//! Cities and their life.
+//!
+//! Each change of state is an event with a number, who did it and why; the row of the city says where it is now.
+
+use sightscan_types::names::{CityName, Slug};
+use sightscan_types::{CityId, CityState, Stage};
+
+use crate::statement::{Linked, Statement, sql};
+use crate::{Database, Error, Result, Transaction};
+
+/// Where people can hear that something happened to a city (PostgreSQL's NOTIFY).
+pub const CHANNEL: &str = "sightscan_cities";
+
+/// A city as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct City {
+    /// Its id.
+    pub id: CityId,
+    /// Its unique name in URLs.
+    pub slug: Slug,
+    /// Its name for people.
+    pub name: String,
+    /// Its name on the original's routes.
+    pub legacy_name: String,
+    /// What the gazetteer knows of it; `None` for a name that it does not know.
+    pub place: Option<Place>,
+    /// Where it is in its life.
+    pub state: CityState,
+    /// Where it failed.
+    pub failed_stage: Option<Stage>,
+    /// Why it failed, is paused or rejected.
+    pub reason: Option<String>,
+    /// The state that it goes on with after a pause.
+    pub resumes: Option<CityState>,
+    /// Since when it is in this state.
+    pub state_since: i64,
+    /// Progress of the stage that runs.
+    pub progress: Progress,
+    /// Number of its newest event.
+    pub last_event: i64,
+    /// Paid labelling calls: allowed in its lifetime, where it has a number of its own.
+    pub label_budget: Option<i64>,
+    /// Paid labelling calls that were made.
+    pub label_calls: i64,
+    /// When it was first asked for.
+    pub created_at: i64,
+}
+
+/// What the gazetteer knows of a city.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// GeoNames id.
+    pub id: i64,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// Degrees north, WGS 84.
+    pub latitude: f64,
+    /// Degrees east, WGS 84.
+    pub longitude: f64,
+}
+
+/// How far a piece of work is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Units that are done.
+    pub done: i64,
+    /// Units there are, where that is known.
+    pub total: Option<i64>,
+    /// What is being done.
+    pub message: Option<String>,
+}
+
+/// A step in a city's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Go on to this state.
+    To(CityState),
+    /// A stage failed for good.
+    Fail(Stage, String),
+    /// Stop for now.
+    Pause(String),
+    /// Go on after a pause, or after a failure with the stage that failed.
+    Resume,
+    /// It is not wanted.
+    Reject(String),
+}
+
+/// Why a city did not take a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotNow {
+    /// The state that it is in.
+    pub state: CityState,
+}
+
+/// How often a city was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Requests {
+    /// Every request.
+    pub posts: i64,
+    /// Different requesters.
+    pub requesters: i64,
+}
+
+/// Something that happened to a city.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Event {
+    /// Counts from 1 for each city.
+    pub number: i64,
+    /// When.
+    pub at: i64,
+    /// `state`, `progress` or `log`.
+    pub kind: String,
+    /// Who.
+    pub actor: String,
+    /// The state before a change.
+    pub from_state: Option<String>,
+    /// The state after a change.
+    pub state: Option<String>,
+    /// The stage that it is about.
+    pub stage: Option<String>,
+    /// Progress: units that are done.
+    pub done: Option<i64>,
+    /// Progress: units there are.
+    pub total: Option<i64>,
+    /// Why, or what is being done.
+    pub message: Option<String>,
+}
+
+/// Which cities are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<CityState>,
+    /// Only those whose name or slug contains this text, in any capitalisation.
+    pub search: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    city_id: String,
+    slug: String,
+    name: String,
+    legacy_name: String,
+    place_id: Option<i64>,
+    country: Option<String>,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    state: String,
+    failed_stage: Option<String>,
+    reason: Option<String>,
+    resumes: Option<String>,
+    state_since: i64,
+    done: i64,
+    total: Option<i64>,
+    message: Option<String>,
+    last_event: i64,
+    label_budget: Option<i64>,
+    label_calls: i64,
+    created_at: i64,
+}
+
+/// A statement that reads cities; the columns are those of [`Row`].
+macro_rules! select {
+    ($tail:literal) => {
+        sql(concat!(
+            "SELECT city_id, slug, name, legacy_name, place_id, country, latitude, longitude, state, failed_stage, \
+             reason, resumes, state_since, done, total, message, last_event, label_budget, label_calls, created_at \
+             FROM cities ",
+            $tail
+        ))
+    };
+}
+
+/// A city by its slug.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_slug(database: &Database, slug: &Slug) -> Result<Option<City>> {
+    find(select!("WHERE slug = $1").bind(slug.as_str()), &mut database.session().await?).await
+}
+
+/// A city by its id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_id(database: &Database, id: CityId) -> Result<Option<City>> {
+    find(select!("WHERE city_id = $1").bind(id.to_string()), &mut database.session().await?).await
+}
+
+/// Cities by name, those behind `after` (a slug) only.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(
+    database: &Database,
+    filter: &Filter,
+    after: Option<&Slug>,
+    limit: u32,
+) -> Result<Vec<City>> {
+    let name = filter.search.as_deref().map(like);
+    // Finds `Århus` for `århus` and `AARHUS`, whatever the engine thinks of capitals.
+    let slug = filter.search.as_deref().and_then(|text| CityName::parse(text).ok()).map(|name| like(name.slug().as_str()));
+    let rows: Vec<Row> = select!(
+        "WHERE ($1 IS NULL OR state = $1) \
+           AND ($2 IS NULL OR lower(name) LIKE $2 ESCAPE '!' OR slug LIKE $3 ESCAPE '!') \
+           AND ($4 IS NULL OR slug > $4) ORDER BY slug LIMIT $5"
+    )
+    .bind(filter.state.map(CityState::as_str))
+    .bind(name)
+    .bind(slug)
+    .bind(after.map(Slug::as_str))
+    .bind(limit)
+    .all(&mut database.session().await?)
+    .await?;
+    rows.into_iter().map(City::try_from).collect()
+}
+
+/// A pattern for what contains this text; none of its characters is a wild card.
+fn like(text: &str) -> String {
+    let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{escaped}%")
+}
+
+/// The city of this name, which is made as `requested` where it is new; whether it is.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_or_create(
+    transaction: &mut Transaction,
+    name: &CityName,
+    place: Option<&Place>,
+    now: i64,
+) -> Result<(City, bool)> {
+    find_or_create_as(transaction, &name.slug(), name, place, now).await
+}
+
+/// As [`find_or_create`], under a slug that tells namesakes apart.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find_or_create_as(
+    transaction: &mut Transaction,
+    slug: &Slug,
+    name: &CityName,
+    place: Option<&Place>,
+    now: i64,
+) -> Result<(City, bool)> {
+    let inserted = sql(
+        "INSERT INTO cities (city_id, slug, name, legacy_name, place_id, country, latitude, longitude, state, \
+                             state_since, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'requested', $9, $9) ON CONFLICT (slug) DO NOTHING",
+    )
+    .bind(CityId::new().to_string())
+    .bind(slug.as_str())
+    .bind(name.display())
+    .bind(name.legacy())
+    .bind(place.map(|place| place.id))
+    .bind(place.map(|place| place.country.as_str()))
+    .bind(place.map(|place| place.latitude))
+    .bind(place.map(|place| place.longitude))
+    .bind(now)
+    .execute(transaction)
+    .await?;
+    let row: Row = select!("WHERE slug = $1").bind(slug.as_str()).one(transaction).await?;
+    Ok((row.try_into()?, inserted == 1))
+}
+
+/// Counts a request of somebody for a city and says how often it was asked for now.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn count_request(
+    transaction: &mut Transaction,
+    city: CityId,
+    requester: &str,
+    now: i64,
+) -> Result<Requests> {
+    sql("INSERT INTO city_requesters (city_id, requester, requests, first_at, last_at) VALUES ($1, $2, 1, $3, $3) \
+         ON CONFLICT (city_id, requester) \
+         DO UPDATE SET requests = city_requesters.requests + 1, last_at = excluded.last_at")
+    .bind(city.to_string())
+    .bind(requester)
+    .bind(now)
+    .execute(transaction)
+    .await?;
+    counted(city, transaction).await
+}
+
+/// How often a city was asked for.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn requests(database: &Database, city: CityId) -> Result<Requests> {
+    counted(city, &mut database.session().await?).await
+}
+
+async fn counted(city: CityId, on: &mut impl Linked) -> Result<Requests> {
+    sql("SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT) AS posts, COUNT(*) AS requesters \
+         FROM city_requesters WHERE city_id = $1")
+    .bind(city.to_string())
+    .one(on)
+    .await
+}
+
+/// Takes a step in a city's life, writes it into the history and tells those who follow the city. The row of the
+/// city stays locked until the end of the transaction, so that of two who decide at once one comes second.
+///
+/// # Errors
+/// When the database does not answer or there is no such city.
+pub async fn step(
+    transaction: &mut Transaction,
+    city: CityId,
+    step: &Step,
+    actor: &str,
+    why: Option<&str>,
+    now: i64,
+) -> Result<std::result::Result<City, NotNow>> {
+    let before = lock(transaction, city).await?;
+    let Some(next) = before.next(step) else { return Ok(Err(NotNow { state: before.state })) };
+    let mut after = before.clone();
+    after.enter(next, step, now);
+    save(transaction, &after).await?;
+    let event = Event {
+        number: after.last_event,
+        at: now,
+        kind: "state".to_owned(),
+        actor: actor.to_owned(),
+        from_state: Some(before.state.to_string()),
+        state: Some(after.state.to_string()),
+        stage: after.failed_stage.map(|stage| stage.to_string()),
+        done: None,
+        total: None,
+        message: why.map(str::to_owned).or_else(|| after.reason.clone()),
+    };
+    insert_event(transaction, city, &event).await?;
+    Ok(Ok(after))
+}
+
+/// Writes down how far the stage is that works for a city.
+///
+/// # Errors
+/// When the database does not answer or there is no such city.
+pub async fn note_progress(
+    transaction: &mut Transaction,
+    city: CityId,
+    stage: Stage,
+    actor: &str,
+    progress: &Progress,
+    now: i64,
+) -> Result<()> {
+    let mut after = lock(transaction, city).await?;
+    after.last_event += 1;
+    after.progress = progress.clone();
+    save(transaction, &after).await?;
+    let event = Event {
+        number: after.last_event,
+        at: now,
+        kind: "progress".to_owned(),
+        actor: actor.to_owned(),
+        from_state: None,
+        state: Some(after.state.to_string()),
+        stage: Some(stage.to_string()),
+        done: Some(progress.done),
+        total: progress.total,
+        message: progress.message.clone(),
+    };
+    insert_event(transaction, city, &event).await
+}
+
+/// Writes a remark into a city's history.
+///
+/// # Errors
+/// When the database does not answer or there is no such city.
+pub async fn remark(
+    transaction: &mut Transaction,
+    city: CityId,
+    actor: &str,
+    message: &str,
+    now: i64,
+) -> Result<()> {
+    let mut after = lock(transaction, city).await?;
+    after.last_event += 1;
+    save(transaction, &after).await?;
+    let event = Event {
+        number: after.last_event,
+        at: now,
+        kind: "log".to_owned(),
+        actor: actor.to_owned(),
+        from_state: None,
+        state: Some(after.state.to_string()),
+        stage: None,
+        done: None,
+        total: None,
+        message: Some(message.to_owned()),
+    };
+    insert_event(transaction, city, &event).await
+}
+
+/// A city's events behind a number, in order.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn events(database: &Database, city: CityId, after: i64, limit: u32) -> Result<Vec<Event>> {
+    sql("SELECT number, at, kind, actor, from_state, state, stage, done, total, message FROM city_events \
+         WHERE city_id = $1 AND number > $2 ORDER BY number LIMIT $3")
+    .bind(city.to_string())
+    .bind(after)
+    .bind(limit)
+    .all(&mut database.session().await?)
+    .await
+}
+
+/// A city's changes of state behind a number, in order.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn history(database: &Database, city: CityId, after: i64, limit: u32) -> Result<Vec<Event>> {
+    sql("SELECT number, at, kind, actor, from_state, state, stage, done, total, message FROM city_events \
+         WHERE city_id = $1 AND number > $2 AND kind = 'state' ORDER BY number LIMIT $3")
+    .bind(city.to_string())
+    .bind(after)
+    .bind(limit)
+    .all(&mut database.session().await?)
+    .await
+}
+
+/// Deletes progress events that are older than `before`; the history of states stays.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget_progress(database: &Database, before: i64) -> Result<u64> {
+    let mut transaction = database.begin().await?;
+    let forgotten = sql("DELETE FROM city_events WHERE kind = 'progress' AND at < $1")
+        .bind(before)
+        .execute(&mut transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(forgotten)
+}
+
+async fn find(statement: Statement, on: &mut impl Linked) -> Result<Option<City>> {
+    let row: Option<Row> = statement.optional(on).await?;
+    row.map(City::try_from).transpose()
+}
+
+/// Reads a city and keeps others from changing it until the transaction ends. Writing is what locks on both engines.
+async fn lock(transaction: &mut Transaction, city: CityId) -> Result<City> {
+    sql("UPDATE cities SET last_event = last_event WHERE city_id = $1")
+        .bind(city.to_string())
+        .execute(transaction)
+        .await?;
+    let row: Row = select!("WHERE city_id = $1").bind(city.to_string()).one(transaction).await?;
+    row.try_into()
+}
+
+async fn save(transaction: &mut Transaction, city: &City) -> Result<()> {
+    sql("UPDATE cities SET state = $2, failed_stage = $3, reason = $4, resumes = $5, state_since = $6, done = $7, \
+                           total = $8, message = $9, last_event = $10 WHERE city_id = $1")
+    .bind(city.id.to_string())
+    .bind(city.state.as_str())
+    .bind(city.failed_stage.map(Stage::as_str))
+    .bind(city.reason.as_deref())
+    .bind(city.resumes.map(CityState::as_str))
+    .bind(city.state_since)
+    .bind(city.progress.done)
+    .bind(city.progress.total)
+    .bind(city.progress.message.as_deref())
+    .bind(city.last_event)
+    .execute(transaction)
+    .await?;
+    Ok(())
+}
+
+async fn insert_event(transaction: &mut Transaction, city: CityId, event: &Event) -> Result<()> {
+    sql("INSERT INTO city_events (city_id, number, at, kind, actor, from_state, state, stage, done, total, message) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+    .bind(city.to_string())
+    .bind(event.number)
+    .bind(event.at)
+    .bind(&event.kind)
+    .bind(&event.actor)
+    .bind(event.from_state.as_deref())
+    .bind(event.state.as_deref())
+    .bind(event.stage.as_deref())
+    .bind(event.done)
+    .bind(event.total)
+    .bind(event.message.as_deref())
+    .execute(transaction)
+    .await?;
+    transaction.notify(CHANNEL).await
+}
+
+impl City {
+    /// The state that a step leads to, where it is allowed now.
+    fn next(&self, step: &Step) -> Option<CityState> {
+        let next = match step {
+            Step::To(next) => *next,
+            Step::Fail(..) => CityState::Failed,
+            Step::Pause(_) => CityState::Paused,
+            Step::Reject(_) => CityState::Rejected,
+            Step::Resume => self.resumed()?,
+        };
+        self.state.may_become(next).then_some(next)
+    }
+
+    /// Where a paused or failed city goes on: a crawl begins anew, the other stages go on with what is there.
+    fn resumed(&self) -> Option<CityState> {
+        match (self.state, self.failed_stage) {
+            (CityState::Paused, _) => self.resumes,
+            (CityState::Failed, Some(Stage::Crawl)) => Some(CityState::Approved),
+            (CityState::Failed, Some(Stage::Label | Stage::Train)) => Some(CityState::Labelling),
+            _ => None,
+        }
+    }
+
+    fn enter(&mut self, next: CityState, step: &Step, now: i64) {
+        self.resumes = (next == CityState::Paused).then_some(self.state);
+        self.failed_stage = None;
+        self.reason = None;
+        match step {
+            Step::Fail(stage, reason) => {
+                self.failed_stage = Some(*stage);
+                self.reason = Some(reason.clone());
+            }
+            Step::Pause(reason) | Step::Reject(reason) => self.reason = Some(reason.clone()),
+            Step::To(_) | Step::Resume => self.progress = Progress::default(),
+        }
+        self.state = next;
+        self.state_since = now;
+        self.last_event += 1;
+    }
+}
+
+impl TryFrom<Row> for City {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let place = match (row.place_id, row.country, row.latitude, row.longitude) {
+            (Some(id), Some(country), Some(latitude), Some(longitude)) => {
+                Some(Place { id, country, latitude, longitude })
+            }
+            _ => None,
+        };
+        Ok(Self {
+            id: Error::read("city id", &row.city_id)?,
+            slug: Error::read("slug", &row.slug)?,
+            name: row.name,
+            legacy_name: row.legacy_name,
+            place,
+            state: Error::read("state of a city", &row.state)?,
+            failed_stage: row.failed_stage.as_deref().map(|word| Error::read("stage", word)).transpose()?,
+            reason: row.reason,
+            resumes: row.resumes.as_deref().map(|word| Error::read("state of a city", word)).transpose()?,
+            state_since: row.state_since,
+            progress: Progress { done: row.done, total: row.total, message: row.message },
+            last_event: row.last_event,
+            label_budget: row.label_budget,
+            label_calls: row.label_calls,
+            created_at: row.created_at,
+        })
+    }
+}
