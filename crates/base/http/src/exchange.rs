@@ -1,5 +1,5 @@
-//! What surrounds every handler: a request id, one log line, one record for the metrics, a safety net for
-//! panics, and problems where there is no route.
+//! What surrounds every handler: a request id, one log line, one record for the metrics, the client's address, the
+//! hosts that are answered for, a safety net for panics, and problems where there is no route.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -16,8 +16,11 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http_body::{Frame, SizeHint};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::validate_request::ValidateRequestHeaderLayer;
 use tracing::{error, info};
 
+use crate::client::TrustedProxies;
+use crate::hosts::AllowedHosts;
 use crate::problem::{Problem, Slug};
 use crate::request_id::{self, RequestId};
 
@@ -66,15 +69,48 @@ impl Outcome {
 /// Is told of every exchange, once.
 pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
 
-/// Puts the router's routes into their surroundings. To be called once, on the whole router.
+/// What the routes of a router are put into.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Is told of every exchange.
+    pub observer: Observer,
+    /// Who is believed about the client's address.
+    pub trusted: TrustedProxies,
+    /// The hosts that are answered for.
+    pub hosts: AllowedHosts,
+}
+
+impl Surroundings {
+    /// Surroundings that answer for every host and believe nobody about the client's address.
+    pub fn new(observer: Observer) -> Self {
+        Self { observer, trusted: TrustedProxies::default(), hosts: AllowedHosts::any() }
+    }
+
+    /// Puts the router's routes into these surroundings. To be called once, on the whole router.
+    pub fn around(self, router: Router) -> Router {
+        router
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .layer(CatchPanicLayer::custom(panicked))
+            // Bodies are read under the limits of `Budget`.
+            .layer(DefaultBodyLimit::disable())
+            .layer(ValidateRequestHeaderLayer::custom(self.hosts))
+            .layer(ValidateRequestHeaderLayer::custom(self.trusted))
+            .layer(from_fn_with_state(self.observer, exchange))
+    }
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { trusted, hosts, .. } = self;
+        let mut fields = formatter.debug_struct("Surroundings");
+        fields.field("trusted", trusted).field("hosts", hosts).finish_non_exhaustive()
+    }
+}
+
+/// Puts the router's routes into the usual [`Surroundings`]. To be called once, on the whole router.
 pub fn surround(router: Router, observer: Observer) -> Router {
-    router
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(CatchPanicLayer::custom(panicked))
-        // Bodies are read under the limits of `Budget`.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(observer, exchange))
+    Surroundings::new(observer).around(router)
 }
 
 async fn not_found() -> Problem {

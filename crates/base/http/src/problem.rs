@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -21,26 +21,54 @@ pub enum Slug {
     Malformed,
     /// A query parameter or header has a value that it cannot have.
     InvalidParameter,
+    /// The cursor is no place in this list.
+    BadCursor,
+    /// The request needs the administrator's token.
+    Unauthorized,
     /// There is nothing at this path.
     NotFound,
     /// There is no model of this name.
     UnknownModel,
+    /// There is no city of this name.
+    UnknownCity,
+    /// There is no such image, or it is not for everybody.
+    UnknownImage,
+    /// There is no such job.
+    UnknownJob,
+    /// The deletion link stands for nothing.
+    UnknownDonation,
     /// The path exists, but not for this method.
     MethodNotAllowed,
     /// The body did not arrive within the deadline.
     BodyTimeout,
+    /// What is asked for means nothing in the present state.
+    NotNow,
     /// The body has too many bytes.
     BodyTooLarge,
     /// The picture has too many pixels.
     PictureTooLarge,
     /// The request holds too many pictures.
     TooManyPictures,
+    /// The body is of another kind than this path takes.
+    UnsupportedMediaType,
     /// The bytes are not a picture of a known format.
     NotAPicture,
+    /// The range lies beyond the end.
+    RangeNotSatisfiable,
+    /// The server does not answer for this host.
+    MisdirectedRequest,
     /// The picture is damaged.
     UndecodablePicture,
+    /// No place that is known has this name.
+    UnknownPlace,
+    /// Several places have this name.
+    AmbiguousPlace,
+    /// The donor has not agreed to the text that holds.
+    ConsentRequired,
     /// The server has more work than it can finish in time.
     Busy,
+    /// The client has asked more often than one client may.
+    RateLimited,
     /// The server failed.
     Internal,
     /// The server cannot work now.
@@ -60,19 +88,33 @@ const DEADLINE: &str = "the answer was not found within the deadline; try again 
 
 impl Slug {
     /// All kinds, in the order of `docs/errors.md`.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 30] = [
         Self::Malformed,
         Self::InvalidParameter,
+        Self::BadCursor,
+        Self::Unauthorized,
         Self::NotFound,
         Self::UnknownModel,
+        Self::UnknownCity,
+        Self::UnknownImage,
+        Self::UnknownJob,
+        Self::UnknownDonation,
         Self::MethodNotAllowed,
         Self::BodyTimeout,
+        Self::NotNow,
         Self::BodyTooLarge,
         Self::PictureTooLarge,
         Self::TooManyPictures,
+        Self::UnsupportedMediaType,
         Self::NotAPicture,
+        Self::RangeNotSatisfiable,
+        Self::MisdirectedRequest,
         Self::UndecodablePicture,
+        Self::UnknownPlace,
+        Self::AmbiguousPlace,
+        Self::ConsentRequired,
         Self::Busy,
+        Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
         Self::NotReady,
@@ -83,12 +125,19 @@ impl Slug {
         match self {
             Self::Malformed => ("malformed", StatusCode::BAD_REQUEST, "malformed request"),
             Self::InvalidParameter => ("invalid-parameter", StatusCode::BAD_REQUEST, "invalid parameter"),
+            Self::BadCursor => ("bad-cursor", StatusCode::BAD_REQUEST, "bad cursor"),
+            Self::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "nothing is here"),
             Self::UnknownModel => ("unknown-model", StatusCode::NOT_FOUND, "unknown model"),
+            Self::UnknownCity => ("unknown-city", StatusCode::NOT_FOUND, "unknown city"),
+            Self::UnknownImage => ("unknown-image", StatusCode::NOT_FOUND, "unknown image"),
+            Self::UnknownJob => ("unknown-job", StatusCode::NOT_FOUND, "unknown job"),
+            Self::UnknownDonation => ("unknown-donation", StatusCode::NOT_FOUND, "unknown donation"),
             Self::MethodNotAllowed => {
                 ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
             }
             Self::BodyTimeout => ("body-timeout", StatusCode::REQUEST_TIMEOUT, "body too slow"),
+            Self::NotNow => ("not-now", StatusCode::CONFLICT, "not now"),
             Self::BodyTooLarge => ("body-too-large", StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
             Self::PictureTooLarge => {
                 ("picture-too-large", StatusCode::PAYLOAD_TOO_LARGE, "picture too large")
@@ -96,11 +145,26 @@ impl Slug {
             Self::TooManyPictures => {
                 ("too-many-pictures", StatusCode::PAYLOAD_TOO_LARGE, "too many pictures")
             }
+            Self::UnsupportedMediaType => {
+                ("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type")
+            }
             Self::NotAPicture => ("not-a-picture", StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a picture"),
+            Self::RangeNotSatisfiable => {
+                ("range-not-satisfiable", StatusCode::RANGE_NOT_SATISFIABLE, "range not satisfiable")
+            }
+            Self::MisdirectedRequest => {
+                ("misdirected-request", StatusCode::MISDIRECTED_REQUEST, "misdirected request")
+            }
             Self::UndecodablePicture => {
                 ("undecodable-picture", StatusCode::UNPROCESSABLE_ENTITY, "undecodable picture")
             }
+            Self::UnknownPlace => ("unknown-place", StatusCode::UNPROCESSABLE_ENTITY, "unknown place"),
+            Self::AmbiguousPlace => ("ambiguous-place", StatusCode::UNPROCESSABLE_ENTITY, "ambiguous place"),
+            Self::ConsentRequired => {
+                ("consent-required", StatusCode::UNPROCESSABLE_ENTITY, "consent required")
+            }
             Self::Busy => ("busy", StatusCode::TOO_MANY_REQUESTS, "busy"),
+            Self::RateLimited => ("rate-limited", StatusCode::TOO_MANY_REQUESTS, "too many requests"),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::NotReady => ("not-ready", StatusCode::SERVICE_UNAVAILABLE, "not ready"),
@@ -141,7 +205,8 @@ pub struct Problem {
     slug: Slug,
     detail: Cow<'static, str>,
     cause: Option<String>,
-    retry_after: Option<Duration>,
+    /// In a box, since results with problems are passed about a lot and few have headers.
+    headers: Option<Box<HeaderMap>>,
     member: Option<(&'static str, Value)>,
 }
 
@@ -154,7 +219,7 @@ impl Problem {
             Some(constant) => (constant.into(), Some(what.into_owned())),
             None => (what, None),
         };
-        Self { slug, detail, cause, retry_after: None, member: None }
+        Self { slug, detail, cause, headers: None, member: None }
     }
 
     /// The server failed, because of `cause`.
@@ -164,8 +229,14 @@ impl Problem {
 
     /// Tells the client when to come back: in whole seconds, at least one (RFC 9110, section 10.2.3).
     #[must_use]
-    pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.header(header::RETRY_AFTER, whole_seconds(wait).into())
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.get_or_insert_default().insert(name, value);
         self
     }
 
@@ -213,9 +284,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(wait) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, whole_seconds(wait).into());
-        }
+        headers.extend(self.headers.iter().flat_map(|more| (**more).clone()));
         response.extensions_mut().insert(self);
         response
     }

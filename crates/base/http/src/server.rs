@@ -1,19 +1,23 @@
 //! The server loop: accepts connections, serves HTTP/1.1 on each, and stops without losing an answer.
 
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tower_http::add_extension::AddExtension;
 use tracing::{debug, warn};
 
+use crate::draining::Draining;
 use crate::impatient::Impatient;
 use crate::linger::{Limits, Lingering};
 
@@ -59,6 +63,8 @@ impl Default for ServerOptions {
 }
 
 type Connection = Lingering<Impatient<TcpStream>>;
+/// The router, which is told who is at the other end and when the server stops.
+type Service = TowerToHyperService<AddExtension<AddExtension<Router, ConnectInfo<SocketAddr>>, Draining>>;
 
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +74,8 @@ pub struct Stopped {
 }
 
 /// Serves the router until `shutdown` is done; then takes no new connections, closes those that are not in
-/// use, and lets requests finish within the limit.
+/// use, and lets requests finish within the limit. Handlers can extract the [`ClientAddress`](crate::ClientAddress), and
+/// [`Draining`], which tells them that the server stops.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -109,21 +116,21 @@ impl Server {
                 biased;
                 () = &mut shutdown => return,
                 Some(_) = self.open.join_next() => {}
-                (place, stream) = next(&self.places, &self.listener) => self.open(place, stream),
+                (place, stream, peer) = next(&self.places, &self.listener) => self.open(place, stream, peer),
             }
         }
     }
 
     /// Takes those that had connected before the end but were not accepted yet: the system would reset them.
     async fn accept_waiting(&mut self) {
-        while let Ok((place, stream)) =
+        while let Ok((place, stream, peer)) =
             tokio::time::timeout(Duration::ZERO, next(&self.places, &self.listener)).await
         {
-            self.open(place, stream);
+            self.open(place, stream, peer);
         }
     }
 
-    fn open(&mut self, place: Option<OwnedSemaphorePermit>, stream: TcpStream) {
+    fn open(&mut self, place: Option<OwnedSemaphorePermit>, stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "cannot set TCP_NODELAY");
         }
@@ -131,20 +138,28 @@ impl Server {
         let limits = Limits { time, silence, bytes };
         let stream = Lingering::new(Impatient::new(stream, self.options.write_timeout), limits);
         let connection =
-            connection(stream, self.router.clone(), builder(&self.options), self.stopping.clone());
+            connection(stream, self.service(peer), builder(&self.options), self.stopping.clone());
         self.open.spawn(async move {
             connection.await;
             drop(place);
         });
     }
+
+    fn service(&self, peer: SocketAddr) -> Service {
+        let router = AddExtension::new(self.router.clone(), ConnectInfo(peer));
+        TowerToHyperService::new(AddExtension::new(router, Draining::new(self.stopping.clone())))
+    }
 }
 
 /// Waits for a free place, then for a connection.
-async fn next(places: &Arc<Semaphore>, listener: &TcpListener) -> (Option<OwnedSemaphorePermit>, TcpStream) {
+async fn next(
+    places: &Arc<Semaphore>,
+    listener: &TcpListener,
+) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (place, stream),
+            Ok((stream, peer)) => return (place, stream, peer),
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -163,12 +178,11 @@ fn builder(options: &ServerOptions) -> http1::Builder {
 
 async fn connection(
     stream: Connection,
-    router: Router,
+    service: Service,
     builder: http1::Builder,
     mut stopping: watch::Receiver<bool>,
 ) {
     let read_something = stream.read_something();
-    let service = TowerToHyperService::new(router);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
@@ -199,7 +213,7 @@ trait Graceful: Future<Output = hyper::Result<()>> {
     fn close(self: Pin<&mut Self>);
 }
 
-impl Graceful for http1::UpgradeableConnection<TokioIo<Connection>, TowerToHyperService<Router>> {
+impl Graceful for http1::UpgradeableConnection<TokioIo<Connection>, Service> {
     fn close(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -213,7 +227,6 @@ mod tests {
     use crate::problem::{Problem, Slug};
     use axum::extract::Request;
     use axum::routing::{get, post};
-    use std::net::SocketAddr;
     use std::time::Instant;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;

@@ -1,27 +1,23 @@
-//! The routes, what their handlers share, and the routes that tell how the server is.
+//! The routes and what their handlers share.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use serde_json::json;
 use sightscan_http::axum;
+use sightscan_http::axum::Json;
 use sightscan_http::axum::body::Body;
 use sightscan_http::axum::extract::{Path, State};
-use sightscan_http::axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use sightscan_http::axum::response::{IntoResponse, Response};
-use sightscan_http::axum::{Json, Router};
-use sightscan_http::{Budget, Exchange, Hold, Problem, Received, Slug, surround};
-use tower_http::set_header::SetResponseHeaderLayer;
+use sightscan_http::axum::http::{HeaderMap, HeaderName, HeaderValue};
+use sightscan_http::{Budget, Hold, Problem, Received, Slug};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
 
 use crate::admission::{Admission, Ticket};
 use crate::config::Config;
 use crate::dialect::{iweblens, v1};
-use crate::health::{self, Drain};
+use crate::health::Drain;
 use crate::metrics::Metrics;
 use crate::models::{ModelInfo, Models};
 use crate::openapi;
@@ -29,8 +25,6 @@ use crate::pool::{Done, Pool, Work};
 
 /// The header by which a client says how long its request may take.
 pub(crate) const DEADLINE: HeaderName = HeaderName::from_static("x-sightscan-deadline-ms");
-/// The header by which an answer says which server it comes from.
-pub(crate) const INSTANCE: HeaderName = HeaderName::from_static("x-sightscan-instance");
 /// No request may take longer, whatever its header says.
 const GREATEST_DEADLINE_MS: u64 = 600_000;
 
@@ -137,24 +131,14 @@ pub(crate) fn is_detection(route: &str) -> bool {
     [iweblens::PATH, v1::PATH].contains(&route)
 }
 
-/// All routes in their surroundings.
-pub(crate) fn router(app: &Arc<App>, instance: HeaderValue) -> Router {
-    let (router, api) = OpenApiRouter::with_openapi(openapi::about())
+/// The routes that detect and that tell about models.
+pub(crate) fn routes(app: &Arc<App>) -> OpenApiRouter {
+    OpenApiRouter::new()
         .routes(routes!(iweblens::detect))
         .routes(routes!(v1::detect))
         .routes(routes!(models))
         .routes(routes!(model))
-        .routes(routes!(healthz))
-        .routes(routes!(readyz))
-        .routes(routes!(metrics))
         .with_state(Arc::clone(app))
-        .split_for_parts();
-    // The page would have a server on the internet check the document.
-    let alone = utoipa_swagger_ui::Config::default().validator_url("none");
-    let router = router.merge(SwaggerUi::new("/docs").config(alone).url("/openapi.json", api));
-    let observed = Arc::clone(app);
-    let router = surround(router, Arc::new(move |exchange: &Exchange| observed.metrics.count(exchange)));
-    router.layer(SetResponseHeaderLayer::overriding(INSTANCE, instance))
 }
 
 /// A list; `next` is where it goes on, which for models is nowhere.
@@ -179,41 +163,6 @@ async fn models(State(app): State<Arc<App>>) -> Json<ModelList> {
 async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<ModelInfo>, Problem> {
     let index = app.models.find(Some(&name))?;
     Ok(Json(ModelInfo::of(&app.models.all()[index])))
-}
-
-/// How the server is, in one word.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Status {
-    status: &'static str,
-}
-
-/// Answers as long as the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "operation",
-    responses((status = 200, description = "the process lives", body = Status)))]
-async fn healthz() -> Json<Status> {
-    Json(Status { status: "ok" })
-}
-
-/// Says whether requests are wanted: every model has answered lately and no worker thread is stuck.
-#[utoipa::path(get, path = "/readyz", tag = "operation",
-    responses((status = 200, description = "requests are wanted", body = Status), openapi::NotReady))]
-async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let reasons = health::reasons(&app);
-    if reasons.is_empty() {
-        return Json(Status { status: "ready" }).into_response();
-    }
-    Problem::new(Slug::NotReady, reasons.join("; ")).with("reasons", json!(reasons)).into_response()
-}
-
-/// The metrics in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "operation",
-    responses((status = 200, description = "the metrics", body = String, content_type = "text/plain")))]
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    app.metrics.queue_depth.set(app.pool.waiting() as f64);
-    app.metrics.in_flight.set(app.admission.in_flight() as f64);
-    health::reasons(&app);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
-        .into_response()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 pub mod admission;
 mod config;
+mod detection;
 mod dialect;
 mod error;
 pub mod health;
@@ -19,6 +20,7 @@ pub mod pool;
 mod server;
 
 pub use config::Config;
+pub use detection::Detection;
 pub use error::StartError;
 pub use models::Drawing;
 pub use pool::{Analyse, Answer, Factory, Work, WorkError};

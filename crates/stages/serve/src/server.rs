@@ -2,33 +2,32 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sightscan_engine::Model;
-use sightscan_http::axum::http::HeaderValue;
-use sightscan_http::{Budget, Stopped, serve};
+use sightscan_http::axum::Router;
+use sightscan_http::axum::http::{HeaderName, HeaderValue};
+use sightscan_http::health::Vitals;
+use sightscan_http::{Stopped, openapi, serve, surround};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::{info, warn};
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::admission::Admission;
 use crate::config::Config;
+use crate::detection::Detection;
 use crate::error::StartError;
-use crate::health::{self, Drain};
-use crate::http::{self, App};
-use crate::metrics::Metrics;
-use crate::models::{Models, engine_factory};
-use crate::pool::{Factory, Pool, Size};
+use crate::pool::Factory;
 
-/// The workers are idle when they are told to end, so they do so at once.
-const JOIN_LIMIT: Duration = Duration::from_secs(1);
+/// The header by which an answer says which server it comes from.
+const INSTANCE: HeaderName = HeaderName::from_static("x-sightscan-instance");
 
 /// A server that runs.
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
-    app: Arc<App>,
+    detection: Arc<Detection>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<Stopped>,
 }
@@ -41,9 +40,7 @@ pub struct Handle {
 /// # Errors
 /// When there is no model, two have one name, or the system refuses threads.
 pub fn start(config: Config, models: Vec<Arc<Model>>, listener: TcpListener) -> Result<Handle, StartError> {
-    let models = Models::new(models)?;
-    let factory = engine_factory(&models, config.threads().per_instance, config.max_pixels);
-    launch(config, models, factory, listener)
+    launch(Detection::start(config, models)?, listener)
 }
 
 /// As [`start`], with workers of another make, such as tests need.
@@ -56,7 +53,7 @@ pub fn start_with(
     factory: Factory,
     listener: TcpListener,
 ) -> Result<Handle, StartError> {
-    launch(config, Models::new(models)?, factory, listener)
+    launch(Detection::start_with(config, models, factory)?, listener)
 }
 
 /// Runs a server until `shutdown` is done and every request that was taken is answered.
@@ -74,62 +71,34 @@ pub async fn run(
     Ok(handle.stop().await)
 }
 
-fn launch(
-    config: Config,
-    models: Models,
-    factory: Factory,
-    listener: TcpListener,
-) -> Result<Handle, StartError> {
+fn launch(detection: Detection, listener: TcpListener) -> Result<Handle, StartError> {
     let address = listener.local_addr()?;
-    let name = config.instance_name();
-    let instance = HeaderValue::try_from(&name).map_err(|_| StartError::Instance(name))?;
-    let app = Arc::new(build(config, models, factory)?);
+    let detection = Arc::new(detection);
+    let router = router(&detection)?;
     let (stop, mut stopping) = watch::channel(false);
-    let router = http::router(&app, instance);
-    let options = app.config.server_options();
     let shutdown = async move {
         // The sender lives in the handle; without a handle nobody can stop the server.
         if stopping.wait_for(|stop| *stop).await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    let threads_each = app.config.threads().per_instance;
-    let keepers = keepers(&app);
-    let serving = tokio::spawn(async move {
-        let stopped = serve(listener, router, shutdown, options).await;
-        keepers.into_iter().for_each(|keeper| keeper.abort());
-        stopped
-    });
-    info!(%address, workers = app.workers, threads_each, models = app.models.all().len(), "server listens");
-    Ok(Handle { address, app, stop, serving })
+    let serving = tokio::spawn(serve(listener, router, shutdown, detection.config().server_options()));
+    info!(%address, "server listens");
+    Ok(Handle { address, detection, stop, serving })
 }
 
-fn build(config: Config, models: Models, factory: Factory) -> Result<App, StartError> {
-    let workers = config.threads().instances;
-    let metrics = Arc::new(Metrics::new()?);
-    let size = Size {
-        workers,
-        models: models.all().len(),
-        queue_depth: config.queue_depth.saturating_add(workers.get()),
-        stuck_after: config.stuck_after(),
-    };
-    Ok(App {
-        workers: workers.get(),
-        models,
-        pool: Pool::start(factory, size, Arc::clone(&metrics))?,
-        admission: Admission::new(workers, config.queue_depth),
-        budget: Budget::new(config.max_body_bytes, config.body_budget_bytes),
-        metrics,
-        drain: Drain::default(),
-        config,
-    })
-}
-
-fn keepers(app: &Arc<App>) -> Vec<JoinHandle<()>> {
-    let prove = |model| tokio::spawn(health::keep_proving(Arc::clone(app), model));
-    let mut keepers: Vec<JoinHandle<()>> = (0..app.models.all().len()).map(prove).collect();
-    keepers.push(tokio::spawn(health::keep_workers(Arc::clone(app))));
-    keepers
+/// All routes in their surroundings.
+fn router(detection: &Arc<Detection>) -> Result<Router, StartError> {
+    let name = detection.config().instance_name();
+    let instance = HeaderValue::try_from(&name).map_err(|_| StartError::Instance(name))?;
+    let about = openapi::about("SightScan detection", "Pictures in, boxes out.");
+    let vitals: Arc<dyn Vitals> = Arc::<Detection>::clone(detection);
+    let routes = OpenApiRouter::with_openapi(about)
+        .merge(detection.routes())
+        .merge(sightscan_http::health::routes(vitals));
+    let observed = Arc::clone(detection);
+    let router = surround(openapi::documented(routes), Arc::new(move |exchange| observed.count(exchange)));
+    Ok(router.layer(SetResponseHeaderLayer::overriding(INSTANCE, instance)))
 }
 
 impl Handle {
@@ -140,20 +109,17 @@ impl Handle {
 
     /// Why no requests are wanted now; empty when the server is ready.
     pub fn reasons(&self) -> Vec<String> {
-        health::reasons(&self.app)
+        self.detection.reasons()
     }
 
     /// Stops: is not ready at once, answers every request that was taken, and ends within the configured limit.
     pub async fn stop(self) -> Stopped {
-        self.app.drain.begin();
-        tokio::time::sleep(self.app.config.drain_delay()).await;
+        self.detection.drain().await;
         self.stop.send_replace(true);
         let stopped = self.serving.await.unwrap_or(Stopped { cut_off: 0 });
-        self.app.pool.close();
-        let app = Arc::clone(&self.app);
-        let joined = tokio::task::spawn_blocking(move || app.pool.join(JOIN_LIMIT)).await;
-        match (stopped.cut_off, joined) {
-            (0, Ok(true)) => info!("server stopped"),
+        let ended = self.detection.close().await;
+        match (stopped.cut_off, ended) {
+            (0, true) => info!("server stopped"),
             (cut_off, _) => warn!(cut_off, "server stopped before all work was done"),
         }
         stopped
