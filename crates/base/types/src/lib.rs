@@ -11,6 +11,7 @@ pub mod ids;
 pub mod life;
 pub mod names;
 pub mod provenance;
+pub mod sha256;
 pub mod work;
 
 pub use detection::{ClassScore, Detection, Findings, PhaseTimes, PictureReport};
@@ -19,4 +20,5 @@ pub use ids::{CityId, ConsentId, DatasetId, ImageId, JobId, LabelId, ModelId, Si
 pub use life::{CityState, Stage, UnknownWord};
 pub use names::{CityName, NameError, Slug, SlugError};
 pub use provenance::{ConsentKind, OriginKind, Outcome, Producer, ProducerKind, Provenance, Review};
-pub use work::{CrawlCity, LabelCity, TrainCity};
+pub use sha256::{NotASha256, Sha256};
+pub use work::{CrawlCity, JobState, LabelCity, TrainCity};

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::life::{UnknownWord, words};
-
-use std::fmt;
-use std::str::FromStr;
+use crate::life::words;
 
 words! {
     /// How an image came to us.

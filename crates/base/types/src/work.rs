@@ -1,8 +1,25 @@
-//! What the jobs of the stages carry.
+//! What the jobs of the stages carry, and where a job is in its life.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::CityId;
+use crate::life::words;
+
+words! {
+    /// Where a job is in its life.
+    JobState {
+        /// It waits for its time and for a worker.
+        Waiting = "waiting",
+        /// A worker has it.
+        Running = "running",
+        /// It is finished, and its effect with it.
+        Done = "done",
+        /// It failed for good.
+        Dead = "dead",
+        /// Somebody did not want it any more.
+        Cancelled = "cancelled",
+    }
+}
 
 /// Collect images of a city's sights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
