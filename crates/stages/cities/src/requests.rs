@@ -1,0 +1,114 @@
+//! Requests for cities: who asks, how often, and when that is enough.
+
+use sightscan_types::{CityName, CityState, Slug};
+use sightscan_warehouse::cities::{self, City, Requests};
+use tracing::info;
+
+use crate::error::{Result, retried};
+use crate::places::Place;
+use crate::requester::Requester;
+use crate::{Cities, life};
+
+/// Who approves a city that enough people have asked for, in its history.
+const REQUESTERS: &str = "requesters";
+
+/// A city that somebody wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wanted<'a> {
+    /// A place of the gazetteer.
+    Place(&'a Place),
+    /// A name that the gazetteer does not know. It is counted, but only an admin can approve it.
+    Name(CityName),
+}
+
+/// What a request has brought about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requested {
+    /// The city.
+    pub city: City,
+    /// How often it was asked for, this time included.
+    pub requests: Requests,
+    /// Whether nobody had asked for it before.
+    pub is_new: bool,
+    /// Whether this request was the one that approved it.
+    pub approved_now: bool,
+}
+
+impl Wanted<'_> {
+    fn name(&self) -> &CityName {
+        match self {
+            Self::Place(place) => &place.city,
+            Self::Name(name) => name,
+        }
+    }
+
+    fn slug(&self) -> Slug {
+        self.name().slug()
+    }
+
+    fn facts(&self) -> Option<cities::Place> {
+        let Self::Place(place) = self else { return None };
+        Some(cities::Place {
+            id: place.id.into(),
+            country: place.country.code.to_string(),
+            latitude: place.latitude,
+            longitude: place.longitude,
+        })
+    }
+}
+
+impl Cities {
+    /// Counts a request for a city, which is made where it is new. The request of the last requester who was missing
+    /// approves it and enqueues its crawl; all others change nothing but the counts.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn request(
+        &self,
+        wanted: &Wanted<'_>,
+        requester: &Requester,
+        request_id: Option<&str>,
+    ) -> Result<Requested> {
+        let requested = retried(|| self.count(wanted, requester, request_id)).await?;
+        self.metrics.requests.increment(1);
+        if requested.approved_now {
+            info!(city = %requested.city.slug, "enough people have asked for this city");
+        }
+        Ok(requested)
+    }
+
+    async fn count(
+        &self,
+        wanted: &Wanted<'_>,
+        requester: &Requester,
+        request_id: Option<&str>,
+    ) -> Result<Requested> {
+        let database = &self.warehouse.database;
+        let (now, facts) = (database.now(), wanted.facts());
+        let mut transaction = database.begin().await?;
+        let (slug, name) = (wanted.slug(), wanted.name());
+        let (found, is_new) =
+            cities::find_or_create_as(&mut transaction, &slug, name, facts.as_ref(), now).await?;
+        // Of two that count at once the second one sees the first.
+        let mut city = cities::lock(&mut transaction, found.id).await?;
+        let requests = cities::count_request(&mut transaction, city.id, requester.as_str(), now).await?;
+        if let Some(facts) = facts.as_ref().filter(|_| city.place.is_none()) {
+            cities::locate(&mut transaction, city.id, facts).await?;
+            city.place = Some(facts.clone());
+        }
+        let approved_now = self.is_enough(&city, requests);
+        if approved_now {
+            let why = format!("{} of {} requesters", requests.requesters, self.config.request_threshold);
+            let step = life::Decision { actor: REQUESTERS, why: Some(&why), request_id };
+            city = self.approve(&mut transaction, &city, &step).await?;
+        }
+        transaction.commit().await?;
+        Ok(Requested { city, requests, is_new, approved_now })
+    }
+
+    fn is_enough(&self, city: &City, requests: Requests) -> bool {
+        city.state == CityState::Requested
+            && city.place.is_some()
+            && requests.requesters >= i64::from(self.config.request_threshold)
+    }
+}

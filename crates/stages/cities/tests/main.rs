@@ -1,0 +1,5 @@
+//! The routes of cities over real sockets.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+mod places;
