@@ -11,7 +11,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 const TABLE: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("http", &["types"]),
-    ("engine", &["types"]),
+    ("blobs", &["types"]),
+    ("pictures", &["types"]),
+    ("engine", &["types", "pictures"]),
     ("warehouse", &["types"]),
     ("cities", &["types", "http", "warehouse"]),
     ("serve", &["types", "http", "engine"]),
@@ -28,8 +30,12 @@ const ISOLATED: &[(&str, &[&str])] = &[
     ("hyper", &["http"]),
     ("rten", &["engine"]),
     ("ort", &["engine"]),
-    ("image", &["engine"]),
+    ("image", &["pictures"]),
+    ("image_hasher", &["pictures"]),
+    ("zune-core", &["pictures"]),
+    ("zune-jpeg", &["pictures"]),
     ("clap", &["app"]),
+    ("object_store", &["blobs"]),
     ("sqlx", &["warehouse"]),
 ];
 
