@@ -2,17 +2,13 @@
 
 mod canvas;
 
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, ImageError};
 use noto_sans_mono_bitmap::RasterHeight;
 use sightscan_types::{ClassScore, Detection, Findings};
 
+pub use sightscan_pictures::{EncodeError, Encoding, encode};
+
 use crate::decode::Picture;
 use canvas::{Area, Canvas, Colour, text_width};
-
-/// JPEG quality of annotated pictures: text stays sharp, and a file stays about as large as a camera's.
-const JPEG_QUALITY: u8 = 90;
 
 /// Strong colours that differ from each other in hue or lightness, so that neighbours are told apart on any
 /// background.
@@ -31,24 +27,6 @@ const PALETTE: [Colour; 12] = [
     [0, 0, 130],
 ];
 
-/// The file formats that annotated pictures are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// JPEG of quality 90.
-    Jpeg,
-    /// PNG, lossless.
-    Png,
-}
-
-/// A picture could not be written in a file format, for instance because JPEG has no room for its size.
-#[derive(Debug, thiserror::Error)]
-#[error("the picture cannot be written as {encoding:?}: try the other format")]
-pub struct EncodeError {
-    /// The format that was asked for.
-    pub encoding: Encoding,
-    source: ImageError,
-}
-
 /// Draws every box with its label and confidence on a copy of the picture; a classifier's answer becomes lines at
 /// the top left. A label has the same colour in every picture.
 pub fn annotate(picture: &Picture, findings: &Findings) -> Picture {
@@ -59,30 +37,6 @@ pub fn annotate(picture: &Picture, findings: &Findings) -> Picture {
         Findings::Classes(classes) => draw_classes(&mut canvas, style, classes),
     }
     canvas.into_picture()
-}
-
-/// Writes the picture as a file.
-///
-/// # Errors
-/// Where the format has no room for the picture: JPEG ends at 65,535 pixels a side.
-pub fn encode(picture: &Picture, format: Encoding) -> Result<Vec<u8>, EncodeError> {
-    let mut bytes = Vec::new();
-    let (width, height) = (picture.width, picture.height);
-    let written =
-        match format {
-            Encoding::Jpeg => JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).write_image(
-                &picture.rgb,
-                width,
-                height,
-                ExtendedColorType::Rgb8,
-            ),
-            Encoding::Png => {
-                PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
-                    .write_image(&picture.rgb, width, height, ExtendedColorType::Rgb8)
-            }
-        };
-    written.map_err(|source| EncodeError { encoding: format, source })?;
-    Ok(bytes)
 }
 
 /// Sizes in pixels that suit the picture.

@@ -8,7 +8,6 @@
 
 pub mod annotate;
 pub mod darknet;
-pub mod decode;
 pub mod detector;
 pub mod family;
 mod files;
@@ -19,6 +18,11 @@ pub mod onnx;
 pub mod pictures;
 pub mod prepare;
 pub mod runtime;
+
+/// Bytes to pixels, under limits: the work of `sightscan-pictures`.
+pub mod decode {
+    pub use sightscan_pictures::{DecodeError, Format, Limits, Picture, decode, sniff};
+}
 
 pub use decode::{DecodeError, Limits, Picture};
 pub use detector::{Analysis, DetectError, Detector, Options};

@@ -24,7 +24,7 @@ CREATE TABLE jobs (
     started_at        BIGINT
 );
 CREATE UNIQUE INDEX jobs_deduplicated ON jobs (name, deduplication_key) WHERE deduplication_key IS NOT NULL;
-CREATE INDEX jobs_waiting ON jobs (queue, priority DESC, run_at, job_id) WHERE state = 'waiting';
+CREATE INDEX jobs_waiting ON jobs (name, priority DESC, run_at, job_id) WHERE state = 'waiting';
 CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_by_city ON jobs (city_id);
 

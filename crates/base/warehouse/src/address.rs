@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
+use crate::Dialect;
+
 /// The file of the embedded database in the data folder.
 pub const FILE_NAME: &str = "sightscan.db";
 
@@ -37,6 +39,14 @@ pub enum AddressError {
 }
 
 impl Address {
+    /// The engine that is there.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
     /// `DATABASE_URL`, else the `PG*` variables where `PGHOST` or `PGDATABASE` is set, else the SQLite file in the
     /// data folder. Empty variables count as unset.
     ///

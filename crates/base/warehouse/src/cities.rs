@@ -199,7 +199,11 @@ pub async fn list(
 ) -> Result<Vec<City>> {
     let name = filter.search.as_deref().map(like);
     // Finds `Århus` for `århus` and `AARHUS`, whatever the engine thinks of capitals.
-    let slug = filter.search.as_deref().and_then(|text| CityName::parse(text).ok()).map(|name| like(name.slug().as_str()));
+    let slug = filter
+        .search
+        .as_deref()
+        .and_then(|text| CityName::parse(text).ok())
+        .map(|name| like(name.slug().as_str()));
     let rows: Vec<Row> = select!(
         "WHERE ($1 IS NULL OR state = $1) \
            AND ($2 IS NULL OR lower(name) LIKE $2 ESCAPE '!' OR slug LIKE $3 ESCAPE '!') \
@@ -263,6 +267,23 @@ pub async fn find_or_create_as(
     .await?;
     let row: Row = select!("WHERE slug = $1").bind(slug.as_str()).one(transaction).await?;
     Ok((row.try_into()?, inserted == 1))
+}
+
+/// Writes down where a city lies, unless that is known.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn locate(transaction: &mut Transaction, city: CityId, place: &Place) -> Result<()> {
+    sql("UPDATE cities SET place_id = $2, country = $3, latitude = $4, longitude = $5 \
+         WHERE city_id = $1 AND place_id IS NULL")
+    .bind(city.to_string())
+    .bind(place.id)
+    .bind(place.country.as_str())
+    .bind(place.latitude)
+    .bind(place.longitude)
+    .execute(transaction)
+    .await
+    .map(drop)
 }
 
 /// Counts a request of somebody for a city and says how often it was asked for now.
@@ -444,7 +465,10 @@ async fn find(statement: Statement, on: &mut impl Linked) -> Result<Option<City>
 }
 
 /// Reads a city and keeps others from changing it until the transaction ends. Writing is what locks on both engines.
-async fn lock(transaction: &mut Transaction, city: CityId) -> Result<City> {
+///
+/// # Errors
+/// When the database does not answer or there is no such city.
+pub async fn lock(transaction: &mut Transaction, city: CityId) -> Result<City> {
     sql("UPDATE cities SET last_event = last_event WHERE city_id = $1")
         .bind(city.to_string())
         .execute(transaction)

@@ -1,5 +1,21 @@
 //! Where the two engines differ.
 
+use crate::jobs::live_job;
+
+/// The statement of [`Dialect::claim`].
+macro_rules! claim {
+    ($locking:literal) => {
+        concat!(
+            "UPDATE jobs SET state = 'running', started_at = $2, worker = $3, lease = $4, lease_until = $5, \
+                             attempts = attempts + 1, done = 0, total = NULL, message = NULL \
+             WHERE job_id = (SELECT job_id FROM jobs WHERE state = 'waiting' AND name = $1 AND run_at <= $2 \
+                             ORDER BY priority DESC, run_at, job_id LIMIT 1",
+            $locking,
+            live_job!(") RETURNING lease, lease_until,", "")
+        )
+    };
+}
+
 /// The engine behind a [`crate::Database`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -37,6 +53,16 @@ impl Dialect {
         match self {
             Self::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS value",
             Self::Postgres => "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS value",
+        }
+    }
+
+    /// Claims the most urgent job of the name `$1` that is due at `$2` for the worker `$3` with the lease `$4` until
+    /// `$5`. On SQLite a writing transaction has the file for itself; on PostgreSQL jobs that others claim right now
+    /// are passed over.
+    pub(crate) fn claim(self) -> &'static str {
+        match self {
+            Self::Sqlite => claim!(""),
+            Self::Postgres => claim!(" FOR UPDATE SKIP LOCKED"),
         }
     }
 }

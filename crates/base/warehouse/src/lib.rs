@@ -13,8 +13,11 @@ pub mod cities;
 mod database;
 mod dialect;
 mod error;
+pub mod jobs;
+pub mod leaderships;
 mod migrations;
 pub mod planning;
+pub mod scheduled_tasks;
 pub mod settings;
 mod statement;
 

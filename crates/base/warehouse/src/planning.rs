@@ -1,9 +1,9 @@
 //! What the planner asks: which cities need labels, which a training.
 
-use sightscan_types::CityId;
+use sightscan_types::{CityId, JobId};
 
 use crate::statement::sql;
-use crate::{Database, Error, Result};
+use crate::{Database, Error, Result, Transaction};
 
 /// An image is given up for labelling after so many failures.
 pub const LABEL_ATTEMPTS: i64 = 3;
@@ -61,6 +61,33 @@ pub async fn unlabelled(database: &Database) -> Result<Vec<Unlabelled>> {
     .all(&mut database.session().await?)
     .await?;
     rows.into_iter().map(Unlabelled::try_from).collect()
+}
+
+/// The jobs of a city that are not finished.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn live_jobs(transaction: &mut Transaction, city: CityId) -> Result<Vec<JobId>> {
+    let rows: Vec<(String,)> = sql("SELECT job_id FROM jobs WHERE city_id = $1 ORDER BY job_id")
+        .bind(city.to_string())
+        .all(transaction)
+        .await?;
+    rows.iter().map(|(id,)| Error::read("job id", id)).collect()
+}
+
+/// Whether a city's newest finished job of this name failed for good. Then somebody has to look at it first; otherwise
+/// the same would be tried, and paid for, for ever.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_given_up(database: &Database, city: CityId, job: &str) -> Result<bool> {
+    let last: Option<(String,)> = sql("SELECT outcome FROM jobs_archive WHERE city_id = $1 AND name = $2 \
+         ORDER BY finished_at DESC, job_id DESC LIMIT 1")
+    .bind(city.to_string())
+    .bind(job)
+    .optional(&mut database.session().await?)
+    .await?;
+    Ok(last.is_some_and(|(outcome,)| outcome == "dead"))
 }
 
 #[derive(sqlx::FromRow)]

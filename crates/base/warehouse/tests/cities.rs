@@ -32,13 +32,23 @@ async fn create(database: &Database, name: &str) -> City {
 async fn step(database: &Database, city: &City, step: Step) -> Result<City, NotNow> {
     let mut transaction = database.begin().await.unwrap();
     let now = database.now();
-    let result = cities::step(&mut transaction, city.id, &step, "admin", Some("for the test"), now).await.unwrap();
+    let result =
+        cities::step(&mut transaction, city.id, &step, "admin", Some("for the test"), now).await.unwrap();
     transaction.commit().await.unwrap();
     result
 }
 
 async fn any_name_is_a_city_and_never_more_than_a_name(test: TestDatabase) {
-    let names = ["Köln", "Xi'an", "Stratford-upon-Avon", "St. John's", "Rom", "北京", "x'); DROP TABLE cities; --", "$(reboot)"];
+    let names = [
+        "Köln",
+        "Xi'an",
+        "Stratford-upon-Avon",
+        "St. John's",
+        "Rom",
+        "北京",
+        "x'); DROP TABLE cities; --",
+        "$(reboot)",
+    ];
     for name in names {
         let city = create(&test.database, name).await;
         let found = cities::by_slug(&test.database, &city.slug).await.unwrap().unwrap();
@@ -75,14 +85,24 @@ async fn requests_are_counted_by_post_and_by_requester(test: TestDatabase) {
 
 async fn a_life_is_a_history_with_who_and_why(test: TestDatabase) {
     let city = create(&test.database, "Berlin").await;
-    let life = [CityState::Approved, CityState::Crawling, CityState::Labelling, CityState::Training, CityState::Live];
+    let life = [
+        CityState::Approved,
+        CityState::Crawling,
+        CityState::Labelling,
+        CityState::Training,
+        CityState::Live,
+    ];
     for state in life {
         assert_eq!(step(&test.database, &city, Step::To(state)).await.unwrap().state, state);
     }
     let history = cities::history(&test.database, city.id, 0, 100).await.unwrap();
     let states: Vec<_> = history.iter().map(|event| event.state.clone().unwrap()).collect();
     assert_eq!(states, life.map(|state| state.to_string()));
-    assert!(history.iter().all(|event| event.actor == "admin" && event.message.as_deref() == Some("for the test")));
+    assert!(
+        history
+            .iter()
+            .all(|event| event.actor == "admin" && event.message.as_deref() == Some("for the test"))
+    );
     assert_eq!(history[0].from_state.as_deref(), Some("requested"));
 }
 

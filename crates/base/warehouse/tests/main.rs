@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 mod cities;
+mod jobs;
+mod leaderships;
 mod migrations;
+mod scheduled_tasks;
 mod settings;

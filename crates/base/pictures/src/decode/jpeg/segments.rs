@@ -1,7 +1,7 @@
-//! The segments of a JPEG file (ITU-T T.81, annex B): size, orientation, and the bytes that make pixels.
+//! The segments of a JPEG file (ITU-T T.81, annex B): size, orientation, and what shows the picture.
 //!
-//! Only those bytes reach the decoder. Comments, profiles and thumbnails do not, nor does what comes after the end,
-//! so a fault in them cannot cost the picture. It also settles whether a file is cut off: the last scan is followed
+//! Only the bytes that make pixels reach the decoder. Comments, profiles and thumbnails do not, nor does what comes
+//! after the end, so a fault in them cannot cost the picture. It also settles whether a file is cut off: the last scan is followed
 //! by ones, which no Huffman table gives a meaning (T.81, annex C: no code consists of ones only), so that a decoder
 //! which wants more data than there is meets an error and not, as behind an end marker, endless zeros.
 
@@ -19,37 +19,45 @@ const JPG: u8 = 0xC8;
 const DAC: u8 = 0xCC;
 const RST0: u8 = 0xD0;
 const RST7: u8 = 0xD7;
-const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
+pub(crate) const SOI: u8 = 0xD8;
+pub(crate) const EOI: u8 = 0xD9;
 const SOS: u8 = 0xDA;
 const DQT: u8 = 0xDB;
 const DRI: u8 = 0xDD;
-const APP0: u8 = 0xE0;
-const APP1: u8 = 0xE1;
-const APP14: u8 = 0xEE;
-const FILL: u8 = 0xFF;
+pub(crate) const APP0: u8 = 0xE0;
+pub(crate) const APP1: u8 = 0xE1;
+pub(crate) const APP2: u8 = 0xE2;
+pub(crate) const APP14: u8 = 0xEE;
+pub(crate) const FILL: u8 = 0xFF;
 
 /// Ones, each byte followed by the zero that keeps it from being a marker; more than a decoder reads ahead (63 bits).
 const ONES: [[u8; 2]; 16] = [[0xFF, 0x00]; 16];
 
+/// One segment that showing the picture needs.
+pub(crate) struct Segment<'a> {
+    pub(crate) marker: u8,
+    /// From the length field on.
+    pub(crate) body: &'a [u8],
+    /// The image data behind a scan's header.
+    pub(crate) data: &'a [u8],
+}
+
 /// What the segments say.
-pub(super) struct Segments {
+pub(crate) struct Segments<'a> {
     frame: Option<Frame>,
     scans: usize,
     orientation: Orientation,
-    for_decoder: Vec<u8>,
+    kept: Vec<Segment<'a>>,
 }
 
-impl Segments {
+impl<'a> Segments<'a> {
     /// Reads the segments up to the end of the picture.
     ///
     /// # Errors
     /// Where the frame is larger than the limit, or where whole scans are missing.
-    pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
-        let mut for_decoder = Vec::with_capacity(bytes.len() + size_of_val(&ONES));
-        for_decoder.extend_from_slice(&[FILL, SOI]);
+    pub(crate) fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
         let mut segments =
-            Self { frame: None, scans: 0, orientation: Orientation::NoTransforms, for_decoder };
+            Self { frame: None, scans: 0, orientation: Orientation::NoTransforms, kept: Vec::new() };
         let mut cursor = Cursor { rest: bytes.get(2..).unwrap_or_default() };
         let mut ended = false;
         while !ended && let Some((marker, body)) = cursor.next_segment() {
@@ -59,26 +67,45 @@ impl Segments {
                 _ => segments.take(marker, body, limits)?,
             }
         }
-        segments.close(ended)?;
+        segments.check_whole(ended)?;
         Ok(segments)
     }
 
-    /// The segments that make pixels, as a file of their own.
-    pub(super) fn for_decoder(&self) -> &[u8] {
-        &self.for_decoder
+    /// The segments that make pixels, and the colour profile, in the order of the file.
+    pub(crate) fn kept(&self) -> &[Segment<'a>] {
+        &self.kept
     }
 
     /// Which way up the picture belongs.
-    pub(super) fn orientation(&self) -> Orientation {
+    pub(crate) fn orientation(&self) -> Orientation {
         self.orientation
     }
 
-    fn take(&mut self, marker: u8, body: &[u8], limits: &Limits) -> Result<(), DecodeError> {
+    /// The segments that make pixels, as a file of their own.
+    pub(super) fn for_decoder(&self) -> Vec<u8> {
+        let segments = || self.kept.iter().filter(|segment| segment.marker != APP2);
+        let size: usize = segments().map(Segment::size).sum();
+        let mut file = Vec::with_capacity(size + size_of_val(&ONES) + 4);
+        file.extend_from_slice(&[FILL, SOI]);
+        segments().for_each(|segment| segment.write(&mut file));
+        let progressive = self.frame.as_ref().is_some_and(|frame| frame.progressive);
+        // zune-jpeg wants a marker right behind the first progressive scan, and none behind the last sequential one.
+        if !progressive || self.scans > 1 {
+            file.extend_from_slice(ONES.as_flattened());
+        }
+        if progressive {
+            file.extend_from_slice(&[FILL, EOI]);
+        }
+        file
+    }
+
+    fn take(&mut self, marker: u8, body: &'a [u8], limits: &Limits) -> Result<(), DecodeError> {
         match marker {
             DHT | DQT | DRI => self.keep(marker, body),
             // JFIF or Motion JPEG, and Adobe's colour transform: they decide what the components mean.
             APP0 | APP14 => self.keep(marker, body),
             APP1 if body.get(2..8) == Some(b"Exif\0\0") => self.orientation = from_exif(&body[8..]),
+            APP2 if body.get(2..14) == Some(b"ICC_PROFILE\0") => self.keep(marker, body),
             JPG | DAC => {}
             SOF0..=SOF15 => {
                 let frame =
@@ -92,36 +119,40 @@ impl Segments {
         Ok(())
     }
 
-    fn keep(&mut self, marker: u8, body: &[u8]) {
-        self.for_decoder.extend_from_slice(&[FILL, marker]);
-        self.for_decoder.extend_from_slice(body);
+    fn keep(&mut self, marker: u8, body: &'a [u8]) {
+        self.kept.push(Segment { marker, body, data: &[] });
     }
 
     /// Takes a scan with its data; answers whether the picture is whole, so that nothing more can belong to it.
-    fn take_scan(&mut self, header: &[u8], data: &[u8]) -> bool {
-        self.keep(SOS, header);
-        self.for_decoder.extend_from_slice(data);
+    fn take_scan(&mut self, header: &'a [u8], data: &'a [u8]) -> bool {
+        self.kept.push(Segment { marker: SOS, body: header, data });
         self.scans += 1;
         let Some(frame) = &mut self.frame else { return false };
         frame.note_scan(header);
         !frame.progressive && frame.is_complete()
     }
 
-    /// Ends the decoder's file. Without an end marker a progressive file counts as whole only once every coefficient
-    /// has been sent to its last bit.
-    fn close(&mut self, ended: bool) -> Result<(), DecodeError> {
+    /// Refuses a file that is cut off. Without an end marker a progressive one counts as whole only once every
+    /// coefficient has been sent to its last bit.
+    fn check_whole(&self, ended: bool) -> Result<(), DecodeError> {
         let frame = self.frame.as_ref().ok_or_else(|| corrupt("it ends before its frame header"))?;
         if self.scans == 0 || !(frame.is_complete() || frame.progressive && ended) {
             return Err(corrupt("it is cut off before the end of its image data"));
         }
-        // zune-jpeg wants a marker right behind the first progressive scan, and none behind the last sequential one.
-        if !frame.progressive || self.scans > 1 {
-            self.for_decoder.extend_from_slice(ONES.as_flattened());
-        }
-        if frame.progressive {
-            self.for_decoder.extend_from_slice(&[FILL, EOI]);
-        }
         Ok(())
+    }
+}
+
+impl Segment<'_> {
+    fn size(&self) -> usize {
+        2 + self.body.len() + self.data.len()
+    }
+
+    /// Writes the segment as it was.
+    pub(crate) fn write(&self, file: &mut Vec<u8>) {
+        file.extend_from_slice(&[FILL, self.marker]);
+        file.extend_from_slice(self.body);
+        file.extend_from_slice(self.data);
     }
 }
 

@@ -1,15 +1,17 @@
-//! PNG, WebP, GIF and BMP: the decoders of the `image` crate, and their pixels brought to RGB in place.
+//! PNG, WebP, GIF, BMP and TIFF: the decoders of the `image` crate, and their pixels brought to RGB in place.
 
 use std::io::Cursor;
 
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
+use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageResult};
 
-use super::{DecodeError, Format, Limits, Picture, header, orientation};
+use super::{DecodeError, Limits, Picture, header, orientation, tiff};
+use crate::Format;
 
 /// What a decoder may allocate besides pixels: rows, tables, colour profiles.
 const WORKING_BYTES: u64 = 16 << 20;
@@ -36,6 +38,7 @@ pub(super) fn decode(
             .and_then(|decoder| read(decoder, format, limits)),
         Format::WebP => open(WebPDecoder::new(Cursor::new(bytes)), format, limits),
         Format::Gif => open(GifDecoder::new(Cursor::new(bytes)), format, limits),
+        Format::Tiff => open(TiffDecoder::new(Cursor::new(tiff::first_page(bytes, limits)?)), format, limits),
         // JPEG has its own module and does not come here; its bytes would be refused as a bitmap.
         Format::Bmp | Format::Jpeg => open(BmpDecoder::new(Cursor::new(bytes)), format, limits),
     }?;

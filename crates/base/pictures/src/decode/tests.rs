@@ -1,76 +1,15 @@
-use std::path::PathBuf;
-
 use image::codecs::gif::GifEncoder;
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ExtendedColorType, Frame, ImageFormat, RgbImage, RgbaImage};
+use image::{DynamicImage, ExtendedColorType, Frame, ImageFormat, RgbaImage};
 use proptest::prelude::*;
 
 use super::*;
-
-/// The colours of the four quarters that most test pictures consist of: top left, top right, bottom left, bottom
-/// right.
-const QUARTERS: [[u8; 3]; 4] = [[220, 30, 40], [30, 180, 60], [40, 60, 200], [230, 220, 210]];
-
-const SIDE: u32 = 16;
-
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../fixtures");
-    fs_err::read(folder.join(name)).unwrap()
-}
-
-fn quarters() -> RgbImage {
-    RgbImage::from_fn(SIDE, SIDE, |x, y| image::Rgb(QUARTERS[(x / 8 + 2 * (y / 8)) as usize]))
-}
-
-fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, format).unwrap();
-    bytes.into_inner()
-}
-
-fn jpeg() -> Vec<u8> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(&quarters()).unwrap();
-    bytes
-}
-
-/// One small picture of every format and of every kind of JPEG, PNG and WebP that the tests know.
-fn samples() -> Vec<(&'static str, Vec<u8>)> {
-    let picture = DynamicImage::from(quarters());
-    let mut samples = vec![
-        ("baseline.jpg", jpeg()),
-        ("rgb.png", encoded(&picture, ImageFormat::Png)),
-        ("rgba16.png", encoded(&DynamicImage::from(picture.to_rgba16()), ImageFormat::Png)),
-        ("lossless.webp", encoded(&picture, ImageFormat::WebP)),
-        ("still.gif", encoded(&picture, ImageFormat::Gif)),
-        ("rgb.bmp", encoded(&picture, ImageFormat::Bmp)),
-    ];
-    let made = ["cmyk.jpg", "ycck.jpg", "progressive.jpg", "restarts.jpg"];
-    let drawn = ["interlaced.png", "palette.png", "lossy.webp", "animated.webp"];
-    samples.extend(made.into_iter().chain(drawn).map(|name| (name, fixture(&format!("quadrants-{name}")))));
-    samples
-}
+use crate::samples::*;
 
 fn decoded(bytes: &[u8]) -> Picture {
     let picture = decode(bytes, &Limits::default()).unwrap();
     assert_eq!(picture.rgb.len(), 3 * picture.width as usize * picture.height as usize);
     picture
-}
-
-fn pixel(picture: &Picture, x: u32, y: u32) -> [u8; 3] {
-    let at = 3 * (y * picture.width + x) as usize;
-    picture.rgb[at..at + 3].try_into().unwrap()
-}
-
-/// The colours at the middle of the four quarters.
-fn quarters_of(picture: &Picture) -> [[u8; 3]; 4] {
-    let (right, bottom) = (3 * picture.width / 4, 3 * picture.height / 4);
-    let (left, top) = (picture.width / 4, picture.height / 4);
-    [(left, top), (right, top), (left, bottom), (right, bottom)].map(|(x, y)| pixel(picture, x, y))
-}
-
-fn close(found: &[[u8; 3]], expected: &[[u8; 3]]) -> bool {
-    found.iter().flatten().zip(expected.iter().flatten()).all(|(a, b)| a.abs_diff(*b) <= 10)
 }
 
 fn is_corrupt(bytes: &[u8]) -> bool {
@@ -79,52 +18,6 @@ fn is_corrupt(bytes: &[u8]) -> bool {
 
 fn is_too_large(bytes: &[u8]) -> bool {
     matches!(decode(bytes, &Limits::default()), Err(DecodeError::TooManyPixels { .. }))
-}
-
-/// Exif data with nothing but the orientation, in either byte order.
-fn exif(orientation: u8, big_endian: bool) -> Vec<u8> {
-    if big_endian {
-        let mut exif = b"MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0".to_vec();
-        exif[19] = orientation;
-        exif
-    } else {
-        let mut exif = b"II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\0\0\0\0\0\0\0\0".to_vec();
-        exif[18] = orientation;
-        exif
-    }
-}
-
-fn segment(marker: u8, body: &[u8]) -> Vec<u8> {
-    let mut segment = vec![0xFF, marker];
-    segment.extend((body.len() as u16 + 2).to_be_bytes());
-    segment.extend(body);
-    segment
-}
-
-/// Puts segments right behind a JPEG's first marker.
-fn with_segments(jpeg: &[u8], segments: &[u8]) -> Vec<u8> {
-    [&jpeg[..2], segments, &jpeg[2..]].concat()
-}
-
-fn png_chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let named = [name.as_slice(), data].concat();
-    let mut crc = u32::MAX;
-    for byte in &named {
-        crc =
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()));
-    }
-    [&(data.len() as u32).to_be_bytes()[..], &named, &(!crc).to_be_bytes()].concat()
-}
-
-fn riff(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
-    let mut body = b"WEBP".to_vec();
-    for (name, data) in chunks {
-        body.extend_from_slice(*name);
-        body.extend((data.len() as u32).to_le_bytes());
-        body.extend_from_slice(data);
-        body.resize(body.len().next_multiple_of(2), 0);
-    }
-    [b"RIFF", &(body.len() as u32).to_le_bytes()[..], &body].concat()
 }
 
 /// Every quarter where the orientation's definition puts it: the stored rows and columns start at the sides that the
@@ -266,23 +159,9 @@ fn a_nonsense_orientation_is_ignored() {
 }
 
 #[test]
-fn the_first_bytes_alone_tell_the_format() {
-    let expected = |name: &str| match name.rsplit_once('.').unwrap().1 {
-        "jpg" => Format::Jpeg,
-        "png" => Format::Png,
-        "webp" => Format::WebP,
-        "gif" => Format::Gif,
-        _ => Format::Bmp,
-    };
-    for (name, bytes) in samples() {
-        assert_eq!(sniff(&bytes), Some(expected(name)), "{name}");
-    }
-}
-
-#[test]
 fn what_is_not_a_picture_is_said_to_be_none() {
     assert_eq!(decode(b"", &Limits::default()), Err(DecodeError::Empty));
-    let texts: [&[u8]; 9] = [
+    let texts: [&[u8]; 11] = [
         b"hello",
         b"BM",
         b"BMW builds cars and motorcycles, among other things",
@@ -291,6 +170,8 @@ fn what_is_not_a_picture_is_said_to_be_none() {
         b"%PDF-1.7",
         b"GIF88a",
         b"\0\0\0\x1CftypavifJPEG",
+        b"II\x2B\0\x08\0\0\0 a BigTIFF",
+        b"MM, the letters alone",
         &[0; 4096],
     ];
     for text in texts {
@@ -316,6 +197,79 @@ fn a_picture_that_is_also_something_else_is_a_picture() {
             [bytes.as_slice(), b"PK\x03\x04 archive \xFF\xD8\xFF\xDA\0\x02 \x89PNG\r\n\x1A\n"].concat();
         assert_eq!(decode(&polyglot, &Limits::default()), decode(&bytes, &Limits::default()), "{name}");
     }
+}
+
+#[test]
+fn a_tiff_is_read_in_either_byte_order_and_turned_upright() {
+    for big_endian in [false, true] {
+        for orientation in 1..=8 {
+            let turned = [u32::from(orientation)];
+            let fields = fields_with(&STRIP, &[(274, &turned)]);
+            let found = quarters_of(&decoded(&tiff(big_endian, &fields, &quarters())));
+            assert_eq!(found, turned_quarters(orientation), "{orientation} {big_endian}");
+        }
+    }
+}
+
+#[test]
+fn grey_and_planar_tiffs_are_read() {
+    let ramp: Vec<u8> = (0..=255).collect();
+    let grey = fields_with(&STRIP, &[(258, &[8]), (262, &[1]), (277, &[1]), (279, &[256])]);
+    let found = decoded(&tiff(false, &grey, &ramp)).rgb;
+    assert!(found.chunks(3).zip(&ramp).all(|(rgb, &expected)| rgb == [expected; 3]));
+    // White is zero.
+    let inverted = fields_with(&grey, &[(262, &[0])]);
+    assert_eq!(decoded(&tiff(false, &inverted, &ramp)).rgb[..3], [255; 3]);
+    let planes: Vec<u8> =
+        (0..3).flat_map(|c| quarters().pixels().map(|p| p[c]).collect::<Vec<u8>>()).collect();
+    let planar = [(273, &[8, 264, 520][..]), (279, &[256, 256, 256]), (284, &[2])];
+    let picture = decoded(&tiff(true, &fields_with(&STRIP, &planar), &planes));
+    assert_eq!(quarters_of(&picture), QUARTERS);
+}
+
+/// What the decoder would take memory for, or show the wrong picture of.
+#[test]
+fn hostile_tiffs_are_refused() {
+    let decode_with = |others: &[(u16, &[u32])]| {
+        let fields = fields_with(&TILED, others);
+        decode(&tiff(false, &fields, &quarters()), &Limits::default()).unwrap_err()
+    };
+    let huge = u32::MAX;
+    assert!(matches!(decode_with(&[(256, &[huge]), (257, &[huge])]), DecodeError::TooManyPixels { .. }));
+    assert!(matches!(decode_with(&[(322, &[huge]), (323, &[huge])]), DecodeError::TooManyPixels { .. }));
+    let corrupt: [&[(u16, &[u32])]; 10] = [
+        &[(277, &[65_535])],
+        &[(258, &[64, 64, 64])],
+        &[(256, &[0])],
+        &[(322, &[0])],
+        // Old and new JPEG.
+        &[(259, &[6])],
+        &[(259, &[7])],
+        // A preview.
+        &[(254, &[1])],
+        &[(324, &[huge])],
+        // Less data than pixels.
+        &[(325, &[0])],
+        &[(325, &[767])],
+    ];
+    for others in corrupt {
+        assert!(
+            matches!(decode_with(others), DecodeError::Corrupt { format: Format::Tiff, .. }),
+            "{others:?}"
+        );
+    }
+}
+
+#[test]
+fn a_tiff_that_gives_a_size_twice_is_refused() {
+    let mut fields = TILED.to_vec();
+    fields.push((322, &[40_000]));
+    assert!(is_corrupt(&tiff(false, &fields, &quarters())));
+    // A tile width in a type that is no number.
+    let mut odd = tiff(false, &TILED, &quarters());
+    let at = odd.windows(4).rposition(|field| field == [0x42, 0x01, 3, 0]).unwrap();
+    odd[at + 2] = 16;
+    assert!(is_corrupt(&odd));
 }
 
 /// A JPEG of nothing but a frame header.
@@ -493,36 +447,6 @@ fn errors_say_what_why_and_what_next() {
     assert!(corrupt.starts_with("the JPEG picture cannot be decoded ("), "{corrupt}");
 }
 
-/// How a sample is damaged: bytes replaced, then a stretch removed, then the end.
-#[derive(Debug, Clone)]
-struct Damage {
-    sample: prop::sample::Index,
-    replaced: Vec<(prop::sample::Index, u8)>,
-    removed: (prop::sample::Index, usize),
-    kept: Option<prop::sample::Index>,
-}
-
-fn damage() -> impl Strategy<Value = Damage> {
-    let index = any::<prop::sample::Index>;
-    let replaced = prop::collection::vec((index(), prop_oneof![any::<u8>(), Just(0), Just(0xFF)]), 0..6);
-    (index(), replaced, (index(), 0..9_usize), prop::option::weighted(0.3, index()))
-        .prop_map(|(sample, replaced, removed, kept)| Damage { sample, replaced, removed, kept })
-}
-
-impl Damage {
-    fn apply(&self, samples: &[(&str, Vec<u8>)]) -> Vec<u8> {
-        let mut bytes = self.sample.get(samples).1.clone();
-        for (at, byte) in &self.replaced {
-            let at = at.index(bytes.len());
-            bytes[at] = *byte;
-        }
-        let start = self.removed.0.index(bytes.len());
-        bytes.drain(start..bytes.len().min(start + self.removed.1));
-        bytes.truncate(self.kept.map_or(bytes.len(), |kept| kept.index(bytes.len())));
-        bytes
-    }
-}
-
 fn check_answer(bytes: &[u8]) {
     let limits = Limits { max_pixels: 100_000 };
     if let Ok(picture) = decode(bytes, &limits) {
@@ -547,7 +471,7 @@ fn damaged_pictures_get_an_answer_within_the_limits() {
 proptest! {
     #[test]
     fn any_bytes_behind_a_magic_number_get_an_answer(
-        magic in prop::sample::select(vec![&b"\xFF\xD8\xFF"[..], b"\x89PNG\r\n\x1A\n", b"GIF89a", b"RIFF\xFF\0\0\0WEBPVP8X", b"BM"]),
+        magic in prop::sample::select(vec![&b"\xFF\xD8\xFF"[..], b"\x89PNG\r\n\x1A\n", b"GIF89a", b"RIFF\xFF\0\0\0WEBPVP8X", b"BM", b"II\x2A\0\x08\0\0\0\x09\0"]),
         rest in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         check_answer(&[magic, &rest].concat());

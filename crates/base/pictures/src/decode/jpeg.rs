@@ -1,6 +1,6 @@
 //! JPEG: the hot path. The segments are read once, here; the pixels are zune-jpeg's work.
 
-mod segments;
+pub(crate) mod segments;
 
 use image::metadata::Orientation;
 use zune_core::bytestream::ZCursor;
@@ -8,7 +8,8 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
-use super::{DecodeError, Format, Limits, Picture};
+use super::{DecodeError, Limits, Picture};
+use crate::Format;
 use segments::Segments;
 
 /// Decodes a picture as it is stored, and tells which way up it belongs.
@@ -23,7 +24,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(Picture, Orientat
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(segments.for_decoder()), options);
+    let file = segments.for_decoder();
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file.as_slice()), options);
     let rgb = decoder.decode().map_err(corrupt)?;
     let (width, height) = decoder.dimensions().ok_or_else(|| corrupt("it has no size"))?;
     Ok((Picture { width: width as u32, height: height as u32, rgb }, segments.orientation()))

@@ -2,27 +2,37 @@
 
 use image::metadata::Orientation;
 
-use super::header::{png_chunks, riff_chunks};
-use super::{Format, Picture};
+use super::Picture;
+use crate::Format;
+use crate::layout::chunk::{png_chunks, webp_chunks};
 
 /// Copies go tile by tile, because a turned picture reads columns: 32x32 pixels of both sides fit the first cache.
 const TILE: usize = 32;
 
 /// The orientation that a PNG or WebP file states, or that of a file that states none. Other formats carry none;
 /// JPEG states it in a segment, see [`from_exif`].
-pub(super) fn stated_in(format: Format, bytes: &[u8]) -> Orientation {
+pub(crate) fn stated_in(format: Format, bytes: &[u8]) -> Orientation {
     let exif = match format {
-        Format::Png => png_chunks(&bytes[8..]).find(|chunk| chunk.name == *b"eXIf"),
-        Format::WebP => riff_chunks(&bytes[12..]).find(|chunk| chunk.name == *b"EXIF"),
+        Format::Png => png_chunks(&bytes[8..]).find(|chunk| chunk.name == *b"eXIf").map(|chunk| chunk.data),
+        Format::WebP => webp_chunks(bytes).find(|chunk| chunk.name == *b"EXIF").map(|chunk| chunk.data),
+        // Exif data is a TIFF file without a picture.
+        Format::Tiff => Some(bytes),
         Format::Jpeg | Format::Gif | Format::Bmp => None,
     };
-    exif.map_or(Orientation::NoTransforms, |chunk| from_exif(chunk.data))
+    exif.map_or(Orientation::NoTransforms, from_exif)
 }
 
 /// The orientation in a block of Exif data. Some writers repeat JPEG's prefix in front of it.
 pub(super) fn from_exif(data: &[u8]) -> Orientation {
     let tiff = data.strip_prefix(b"Exif\0\0").unwrap_or(data);
     Orientation::from_exif_chunk(tiff).unwrap_or(Orientation::NoTransforms)
+}
+
+/// Exif data with nothing but the orientation: a big-endian TIFF header, one directory, one field.
+pub(crate) fn to_exif(orientation: Orientation) -> [u8; 26] {
+    let mut exif = *b"MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0";
+    exif[19] = orientation.to_exif();
+    exif
 }
 
 /// Turns and mirrors the picture so that its top is up.

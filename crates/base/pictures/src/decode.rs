@@ -1,22 +1,25 @@
 //! The bytes of a picture to upright RGB pixels, under limits.
 //!
-//! The format is told by the first bytes alone, never by a name or a declared content type. The size is read from
-//! the header and checked before any memory for pixels is taken, so that a few bytes cannot claim gigabytes.
+//! The size is read from the header and checked before any memory for pixels is taken, so that a few bytes cannot
+//! claim gigabytes.
 //! Every [`Picture`] is upright: the EXIF orientation is applied where the format carries one. Alpha is dropped,
 //! not blended, as OpenCV's `IMREAD_COLOR` does, because that is how detectors see pictures in training; of
-//! 16-bit channels the upper byte is kept. Of an animation the first frame is decoded.
+//! 16-bit channels the upper byte is kept. Of an animation the first frame is decoded, of several pages the first.
 //!
 //! Sources: JPEG is ITU-T T.81, JFIF is ITU-T T.871, the Adobe marker APP14 is Adobe Technical Note 5116; PNG is
 //! the W3C recommendation (third edition); WebP is RFC 9649; GIF is the GIF89a specification; BMP is Microsoft's
-//! `BITMAPINFOHEADER` family; the orientation is tag 0x0112 of Exif (CIPA DC-008).
+//! `BITMAPINFOHEADER` family; TIFF is Adobe's revision 6.0; the orientation is tag 0x0112 of Exif (CIPA DC-008).
 
-mod header;
-mod jpeg;
-mod orientation;
+pub(crate) mod header;
+pub(crate) mod jpeg;
+pub(crate) mod orientation;
 mod raster;
+pub(crate) mod tiff;
 
 use std::fmt;
 use std::panic;
+
+use crate::format::{Format, sniff};
 
 /// How large a picture may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,9 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// For what takes no memory for pixels.
+    pub(crate) const NONE: Self = Self { max_pixels: u64::MAX };
+
     fn check(&self, width: u32, height: u32) -> Result<(), DecodeError> {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(DecodeError::TooManyPixels { width, height, max_pixels: self.max_pixels });
@@ -52,33 +58,6 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
-/// The formats that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Baseline and progressive; grey, YCbCr, RGB, CMYK and YCCK.
-    Jpeg,
-    /// All depths and colour types, interlaced too; the default image of an animation.
-    Png,
-    /// Lossy and lossless; the first frame of an animation.
-    WebP,
-    /// The first frame.
-    Gif,
-    /// Windows bitmaps of either row order.
-    Bmp,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::WebP => "WebP",
-            Self::Gif => "GIF",
-            Self::Bmp => "BMP",
-        })
-    }
-}
-
 /// Why bytes did not become a picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -87,7 +66,7 @@ pub enum DecodeError {
     #[error("the picture is empty (0 bytes): send the bytes of a picture")]
     Empty,
     /// The first bytes are those of no format that is read.
-    #[error("the bytes are not a picture of a known format: send JPEG, PNG, WebP, GIF or BMP")]
+    #[error("the bytes are not a picture of a known format: send JPEG, PNG, WebP, GIF, BMP or TIFF")]
     NotAPicture,
     /// The header claims more pixels than the limit.
     #[error(
@@ -114,23 +93,8 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    fn corrupt(format: Format, reason: impl fmt::Display) -> Self {
+    pub(crate) fn corrupt(format: Format, reason: impl fmt::Display) -> Self {
         Self::Corrupt { format, reason: reason.to_string().trim().to_owned() }
-    }
-}
-
-/// Tells the format by the first bytes.
-///
-/// Two letters are too few to tell a bitmap from a text that begins with "BM", so the size of its information
-/// header must be a known one too.
-pub fn sniff(bytes: &[u8]) -> Option<Format> {
-    match bytes {
-        [0xFF, 0xD8, 0xFF, ..] => Some(Format::Jpeg),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(Format::Png),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::WebP),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Format::Gif),
-        [b'B', b'M', ..] if header::is_bitmap(bytes) => Some(Format::Bmp),
-        _ => None,
     }
 }
 
@@ -142,17 +106,26 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
 /// # Errors
 /// [`DecodeError`], for any bytes: this function does not panic.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+    decode_as(told_format(bytes)?, bytes, limits)
+}
+
+/// The format of bytes that should be a picture.
+pub(crate) fn told_format(bytes: &[u8]) -> Result<Format, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let format = sniff(bytes).ok_or(DecodeError::NotAPicture)?;
+    sniff(bytes).ok_or(DecodeError::NotAPicture)
+}
+
+/// Decodes a picture whose format is known.
+pub(crate) fn decode_as(format: Format, bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
     // The decoders below are third-party code that meets hostile bytes; the JPEG decoder's arithmetic, for one,
     // overflows on damaged coefficients, which panics where overflow checks are on.
-    panic::catch_unwind(|| decode_as(format, bytes, limits))
+    panic::catch_unwind(|| upright(format, bytes, limits))
         .unwrap_or_else(|_| Err(DecodeError::corrupt(format, "the data makes no sense to its decoder")))
 }
 
-fn decode_as(format: Format, bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+fn upright(format: Format, bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
     let (picture, orientation) = match format {
         Format::Jpeg => jpeg::decode(bytes, limits)?,
         _ => raster::decode(format, bytes, limits)?,
