@@ -72,6 +72,7 @@ CREATE TABLE labels (
     producer      TEXT NOT NULL,             -- who: a user, a model's version, a program
     outcome       TEXT NOT NULL,             -- found, nothing, failed
     reason        TEXT,                      -- why it failed
+    summary       TEXT NOT NULL,             -- JSON of its boxes, for readers of the mart
     made_at       BIGINT NOT NULL
 );
 CREATE INDEX labels_by_image ON labels (image_id, made_at);

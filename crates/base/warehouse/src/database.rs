@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
@@ -27,6 +28,7 @@ const BUSY: Duration = Duration::from_secs(60);
 pub struct Database {
     pools: Pools,
     clock: Arc<Clock>,
+    known_hour: Arc<AtomicI64>,
 }
 
 #[derive(Debug, Clone)]
@@ -95,7 +97,8 @@ impl Database {
             Error::Statement(source) => Error::Open { address: address.to_string(), source },
             other => other,
         })?;
-        let mut database = Self { pools, clock: Arc::new(Clock { database_ms: 0, at: Instant::now() }) };
+        let clock = Arc::new(Clock { database_ms: 0, at: Instant::now() });
+        let mut database = Self { pools, clock, known_hour: Arc::new(AtomicI64::new(i64::MIN)) };
         let (database_ms,): (i64,) =
             sql(database.dialect().now()).one(&mut database.session().await?).await?;
         database.clock = Arc::new(Clock { database_ms, at: Instant::now() });
@@ -113,6 +116,11 @@ impl Database {
     /// The time by the database's clock, in milliseconds since 1970-01-01 UTC.
     pub fn now(&self) -> i64 {
         self.clock.database_ms + i64::try_from(self.clock.at.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The hour of the time dimension that was last seen to be there.
+    pub(crate) fn known_hour(&self) -> &AtomicI64 {
+        &self.known_hour
     }
 
     /// A connection to read from.

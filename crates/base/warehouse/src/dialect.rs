@@ -65,4 +65,21 @@ impl Dialect {
             Self::Postgres => claim!(" FOR UPDATE SKIP LOCKED"),
         }
     }
+
+    /// Keeps the collector of blobs out until the transaction ends; others who keep it out do not wait. SQLite's
+    /// transactions keep out everybody anyway.
+    pub(crate) fn lock_blobs_against_collection(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT pg_advisory_xact_lock_shared(8317987319222330741)"),
+        }
+    }
+
+    /// Waits until nobody keeps the collector out, and keeps them out until the transaction ends.
+    pub(crate) fn lock_blobs_for_collection(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some("SELECT pg_advisory_xact_lock(8317987319222330741)"),
+        }
+    }
 }

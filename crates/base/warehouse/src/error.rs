@@ -45,6 +45,12 @@ pub enum Error {
     /// A statement failed.
     #[error("database: {0}")]
     Statement(#[from] sqlx::Error),
+    /// The blobs did not take or give one.
+    #[error(transparent)]
+    Blobs(#[from] sightscan_blobs::BlobError),
+    /// A blob was gone whenever its row was to be written.
+    #[error("the blob {0} vanishes again and again; does another program clear the blobs?")]
+    BlobVanished(sightscan_types::Sha256),
     /// A row holds what this program never writes.
     #[error("the database holds an unreadable {what}: {value}")]
     Unreadable {

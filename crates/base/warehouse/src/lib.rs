@@ -9,20 +9,39 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod arrivals;
 pub mod cities;
+pub mod collection;
+pub mod consents;
 mod database;
+pub mod datasets;
 mod dialect;
 mod error;
+pub mod images;
 pub mod jobs;
+pub mod labels;
 pub mod leaderships;
+pub mod marts;
 mod migrations;
+pub mod models;
 pub mod planning;
 pub mod scheduled_tasks;
 pub mod settings;
+pub mod sights;
 mod statement;
+mod times;
 
 pub use address::Address;
 pub use database::{Database, Session, Transaction};
 pub use dialect::Dialect;
 pub use error::{Error, Result};
 pub use migrations::{Migrated, Version, schema};
+
+/// The database and the blobs that its rows name. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    /// The rows.
+    pub database: Database,
+    /// The bytes of images and models.
+    pub blobs: sightscan_blobs::Blobs,
+}

@@ -315,7 +315,8 @@ async fn a_job_that_is_asked_for_again_is_not_cancelled(test: TestDatabase) {
 
 async fn a_dead_job_is_retried_with_its_id(test: TestDatabase) {
     let city = CityId::new();
-    let job = NewJob { city: Some(city), deduplication_key: Some("berlin"), request_id: Some("r-1"), ..WHATEVER };
+    let job =
+        NewJob { city: Some(city), deduplication_key: Some("berlin"), request_id: Some("r-1"), ..WHATEVER };
     let id = enqueue(&test.database, job).await.id;
     assert_eq!(retry(&test.database, id).await, Retried::NotFailed);
     assert!(bury(&test.database, &claim(&test.database, LONG).await.unwrap()).await);
@@ -383,4 +384,60 @@ async fn finished_jobs_are_forgotten_by_age(test: TestDatabase) {
     assert_eq!(jobs::forget_finished(&test.database, 20).await.unwrap(), 1);
     let left = jobs::list(&test.database, &Filter::default(), None, 10).await.unwrap();
     assert_eq!(left.iter().map(|job| job.finished_at).collect::<Vec<_>>(), [Some(20)]);
+}
+
+/// Enqueues so many jobs and cancels them, so that they are in the archive.
+async fn fill_archive(database: &Database, count: usize) {
+    for _ in (0..count).step_by(1_000) {
+        let mut transaction = database.begin().await.unwrap();
+        for _ in 0..1_000 {
+            let id = jobs::enqueue(&mut transaction, &WHATEVER, 1).await.unwrap().id;
+            jobs::cancel(&mut transaction, id, "for the archive", 2).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+    }
+}
+
+async fn fill_queue(database: &Database, count: usize) {
+    let mut transaction = database.begin().await.unwrap();
+    for number in 0..count {
+        let job = NewJob { priority: number as i64 % 3, run_at: number as i64, ..WHATEVER };
+        jobs::enqueue(&mut transaction, &job, 1).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+/// The middle one of the times of 500 claims each, in microseconds, of two databases in turns.
+async fn claim_times(one: &Database, other: &Database) -> [u128; 2] {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..500 {
+        for (database, times) in [one, other].into_iter().zip(&mut times) {
+            let begin = std::time::Instant::now();
+            assert!(claim(database, LONG).await.is_some());
+            times.push(begin.elapsed().as_micros());
+        }
+    }
+    times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    })
+}
+
+async fn measure_claims(name: &str, empty: &Database, full: &Database) {
+    fill_archive(full, 100_000).await;
+    for database in [empty, full] {
+        fill_queue(database, 10_000).await;
+    }
+    let [without, with] = claim_times(empty, full).await;
+    let ratio = with as f64 / without as f64;
+    println!("{name}: a claim takes {without} us, with 100,000 archived jobs {with} us: {ratio:.2} times as long");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: run it alone with --nocapture"]
+async fn measure_claims_with_an_empty_and_a_full_archive() {
+    let (empty, full) = (TestDatabase::sqlite().await, TestDatabase::sqlite().await);
+    measure_claims("SQLite", &empty.database, &full.database).await;
+    let (empty, full) = (TestDatabase::postgres().await, TestDatabase::postgres().await);
+    measure_claims("PostgreSQL", &empty.database, &full.database).await;
 }

@@ -5,7 +5,11 @@ use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_warehouse::leaderships::{lead, resign};
 
-on_both_engines![of_many_one_leads, a_leader_that_vanished_is_replaced, a_leader_that_resigns_is_replaced_at_once];
+on_both_engines![
+    of_many_one_leads,
+    a_leader_that_vanished_is_replaced,
+    a_leader_that_resigns_is_replaced_at_once
+];
 
 const LONG: i64 = 60_000;
 

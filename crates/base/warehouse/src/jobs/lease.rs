@@ -297,3 +297,52 @@ impl TryFrom<LeasedRow> for Claim {
         Ok(Self { job, lease, lease_until: row.lease_until })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sightscan_testkit::database::TestDatabase;
+
+    use super::*;
+    use crate::Dialect;
+
+    /// Ten thousand jobs of four kinds that wait, as many as an installation has on a bad day.
+    const MANY: &str = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10000) \
+        INSERT INTO jobs (job_id, name, queue, priority, payload, state, run_at, max_attempts, created_at) \
+        SELECT CAST(n AS TEXT), 'kind-' || CAST(n % 4 AS TEXT), 'queue', n % 3, '{}', 'waiting', n, 5, 0 FROM numbers";
+
+    /// How the engine finds the job to claim.
+    async fn plan(test: TestDatabase) -> String {
+        let database = Database::open(&test.url.parse().unwrap()).await.unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        sql(MANY).execute(&mut transaction).await.unwrap();
+        sql("ANALYZE").execute(&mut transaction).await.unwrap();
+        let explain = match database.dialect() {
+            Dialect::Sqlite => "EXPLAIN QUERY PLAN",
+            Dialect::Postgres => "EXPLAIN",
+        };
+        let text: &'static str = format!("{explain} {}", database.dialect().claim()).leak();
+        let claim = sql(text).bind("kind-1").bind(9_000_i64).bind("worker").bind("lease").bind(9_999_i64);
+        match database.dialect() {
+            Dialect::Sqlite => {
+                let steps: Vec<(i64, i64, i64, String)> = claim.all(&mut transaction).await.unwrap();
+                steps.into_iter().map(|(.., step)| step + "\n").collect()
+            }
+            Dialect::Postgres => {
+                let steps: Vec<(String,)> = claim.all(&mut transaction).await.unwrap();
+                steps.into_iter().map(|(step,)| step + "\n").collect()
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn sqlite_finds_the_next_job_in_the_index_without_sorting() {
+        let plan = plan(TestDatabase::sqlite().await).await;
+        assert!(plan.contains("INDEX jobs_waiting (name=?)") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn postgres_finds_the_next_job_in_the_index_without_sorting() {
+        let plan = plan(TestDatabase::postgres().await).await;
+        assert!(plan.contains("Scan using jobs_waiting") && !plan.contains("Sort"), "{plan}");
+    }
+}

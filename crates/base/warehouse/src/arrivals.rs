@@ -1,0 +1,326 @@
+//! Arrivals: rows that other programs insert into `load_*` are moved on to the core tables by the code that stores our
+//! own images, labels and models.
+//!
+//! Each row is moved and deleted in one transaction of its own. A row that cannot be moved stays, with the reason, and
+//! hinders nobody.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use sightscan_types::names::CityName;
+use sightscan_types::{
+    CityState, OriginKind, Producer, ProducerKind, Provenance, RelativeBox, Review, Sha256,
+};
+use tracing::warn;
+
+use crate::cities::{self, City, Step};
+use crate::images::{self, NewImage};
+use crate::labels::{self, LabelledBox, NewLabel};
+use crate::models::{self, NewModel};
+use crate::sights::{self, NewSight};
+use crate::statement::sql;
+use crate::{Error, Result, Transaction, Warehouse};
+
+/// So many rows of a table are looked at in one go.
+const BATCH: u32 = 1000;
+/// Who is in the history of a city that came with an arrival.
+const ACTOR: &str = "import";
+/// Such labels are looked at again each time: their image may come later.
+const UNKNOWN_SOURCE: &str = "no image has this source yet";
+
+/// What a picture is, measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// Its media type.
+    pub media_type: String,
+    /// Pixels, upright.
+    pub width: u32,
+    /// Pixels, upright.
+    pub height: u32,
+    /// See [`NewImage::perceptual_hash`].
+    pub perceptual_hash: u64,
+}
+
+/// What has to be known of arrivals that the warehouse cannot know by itself.
+pub trait Inspect: Send + Sync {
+    /// What this picture is, or why it is none.
+    ///
+    /// # Errors
+    /// Why it is no picture.
+    fn picture(&self, bytes: &[u8]) -> std::result::Result<Measured, String>;
+
+    /// The specification (`model.toml`) of this model, or why it is none.
+    ///
+    /// # Errors
+    /// Why it is no model.
+    fn model(&self, bytes: &[u8]) -> std::result::Result<String, String>;
+}
+
+/// What was moved on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Images.
+    pub images: u64,
+    /// Labellings.
+    pub labels: u64,
+    /// Models.
+    pub models: u64,
+    /// Rows that could not be moved.
+    pub refused: u64,
+}
+
+/// Why a row is not moved: it is to blame, or the warehouse does not answer.
+enum Hindrance {
+    Refused(String),
+    Failed(Error),
+}
+
+impl From<Error> for Hindrance {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<String> for Hindrance {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+/// Moves on what has arrived: images first, so that their labels find them.
+///
+/// # Errors
+/// When the database or the blobs do not answer; what was moved until then stays moved.
+pub async fn move_on(warehouse: &Warehouse, inspect: &dyn Inspect) -> Result<Moved> {
+    let mut moved = Moved::default();
+    for load in waiting(
+        warehouse,
+        "SELECT load_id FROM load_images WHERE refused IS NULL ORDER BY arrived_at, load_id LIMIT $1",
+    )
+    .await?
+    {
+        let done = move_image(warehouse, inspect, &load).await;
+        let refusal = "UPDATE load_images SET refused = $2 WHERE load_id = $1";
+        settle(warehouse, &load, done, refusal, &mut moved.images, &mut moved.refused).await?;
+    }
+    let labels = "SELECT load_id FROM load_labels \
+                  WHERE refused IS NULL OR refused = 'no image has this source yet' ORDER BY arrived_at, load_id LIMIT $1";
+    for load in waiting(warehouse, labels).await? {
+        let done = move_label(warehouse, &load).await;
+        let refusal = "UPDATE load_labels SET refused = $2 WHERE load_id = $1";
+        settle(warehouse, &load, done, refusal, &mut moved.labels, &mut moved.refused).await?;
+    }
+    for load in waiting(
+        warehouse,
+        "SELECT load_id FROM load_models WHERE refused IS NULL ORDER BY arrived_at, load_id LIMIT $1",
+    )
+    .await?
+    {
+        let done = move_model(warehouse, inspect, &load).await;
+        let refusal = "UPDATE load_models SET refused = $2 WHERE load_id = $1";
+        settle(warehouse, &load, done, refusal, &mut moved.models, &mut moved.refused).await?;
+    }
+    Ok(moved)
+}
+
+async fn waiting(warehouse: &Warehouse, statement: &'static str) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> =
+        sql(statement).bind(BATCH).all(&mut warehouse.database.session().await?).await?;
+    Ok(rows.into_iter().map(|(load,)| load).collect())
+}
+
+/// Counts a row that was moved; writes the reason to one that was not.
+async fn settle(
+    warehouse: &Warehouse,
+    load: &str,
+    done: std::result::Result<bool, Hindrance>,
+    refusal: &'static str,
+    moved: &mut u64,
+    refused: &mut u64,
+) -> Result<()> {
+    match done {
+        Ok(is_ours) => *moved += u64::from(is_ours),
+        Err(Hindrance::Failed(error)) => return Err(error),
+        Err(Hindrance::Refused(reason)) => {
+            warn!(load, reason, "an arrival cannot be moved on");
+            let mut transaction = warehouse.database.begin().await?;
+            sql(refusal).bind(load).bind(&reason).execute(&mut transaction).await?;
+            transaction.commit().await?;
+            *refused += 1;
+        }
+    }
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct ImageRow {
+    image: Vec<u8>,
+    city: String,
+    source: String,
+    page_url: Option<String>,
+    author: Option<String>,
+    licence: Option<String>,
+    licence_url: Option<String>,
+    sight: Option<String>,
+    arrived_at: i64,
+}
+
+/// Moves an image; whether it was there to be moved, and not taken by another process.
+async fn move_image(
+    warehouse: &Warehouse,
+    inspect: &dyn Inspect,
+    load: &str,
+) -> std::result::Result<bool, Hindrance> {
+    let row: Option<ImageRow> = sql(
+        "SELECT image, city, source, page_url, author, licence, licence_url, sight, arrived_at FROM load_images \
+         WHERE load_id = $1",
+    )
+    .bind(load)
+    .optional(&mut warehouse.database.session().await?)
+    .await?;
+    let Some(mut row) = row else { return Ok(false) };
+    let measured = inspect.picture(&row.image)?;
+    let name = CityName::parse(&row.city).map_err(|error| error.to_string())?;
+    let mut transaction = warehouse.database.begin().await?;
+    let now = warehouse.database.now();
+    let city = admitted(&mut transaction, &name, CityState::Labelling, now).await?;
+    let sight = match &row.sight {
+        Some(name) => {
+            let sight = NewSight { name: name.clone(), ..NewSight::default() };
+            Some(sights::find_or_create(&mut transaction, city.id, &sight, now).await?)
+        }
+        None => None,
+    };
+    transaction.commit().await?;
+    let bytes = Bytes::from(std::mem::take(&mut row.image));
+    let image = new_image(row, measured, sight);
+    Ok(images::store_arrival(warehouse, city.id, bytes, &image, load).await?.is_some())
+}
+
+fn new_image(row: ImageRow, measured: Measured, sight: Option<sightscan_types::SightId>) -> NewImage {
+    let provenance = Provenance {
+        kind: OriginKind::Import,
+        source: row.source,
+        page_url: row.page_url,
+        author: row.author,
+        licence: row.licence,
+        licence_url: row.licence_url,
+        retrieved_at: row.arrived_at,
+    };
+    NewImage {
+        media_type: measured.media_type,
+        width: measured.width,
+        height: measured.height,
+        perceptual_hash: Some(measured.perceptual_hash),
+        review: Review::Accepted,
+        provenance,
+        consent: None,
+        sight,
+    }
+}
+
+/// The city of an arrival. Whoever may write into the database need not ask: a city that nobody approved yet goes on to
+/// `next`.
+async fn admitted(transaction: &mut Transaction, name: &CityName, next: CityState, now: i64) -> Result<City> {
+    let (mut city, _) = cities::find_or_create(transaction, name, None, now).await?;
+    let way: &[CityState] = match (city.state, next) {
+        (CityState::Requested, CityState::Labelling) => &[CityState::Approved, CityState::Labelling],
+        (
+            CityState::Requested | CityState::Approved | CityState::Labelling | CityState::Training,
+            CityState::Live,
+        ) => &[CityState::Live],
+        _ => &[],
+    };
+    for state in way {
+        let step = Step::To(*state);
+        if let Ok(after) =
+            cities::step(transaction, city.id, &step, ACTOR, Some("it arrived with data"), now).await?
+        {
+            city = after;
+        }
+    }
+    Ok(city)
+}
+
+/// A box as other programs write it: in the original's form, y upwards, or in ours.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ArrivedBox {
+    Legacy { label: String, ul_x: f64, ul_y: f64, lr_x: f64, lr_y: f64, score: Option<f64> },
+    Ours { label: String, x: f64, y: f64, w: f64, h: f64, score: Option<f64> },
+}
+
+impl ArrivedBox {
+    fn read(self) -> std::result::Result<LabelledBox, String> {
+        let (label, area, score) = match self {
+            Self::Legacy { label, ul_x, ul_y, lr_x, lr_y, score } => {
+                (label, RelativeBox::from_legacy(ul_x, ul_y, lr_x, lr_y), score)
+            }
+            Self::Ours { label, x, y, w, h, score } => (label, RelativeBox { x, y, w, h }, score),
+        };
+        if area.is_valid() {
+            Ok(LabelledBox { label, area, score })
+        } else {
+            Err(format!(
+                "the box of `{label}` is not inside its image: coordinates are parts of its size, 0 to 1"
+            ))
+        }
+    }
+}
+
+async fn move_label(warehouse: &Warehouse, load: &str) -> std::result::Result<bool, Hindrance> {
+    let row: Option<(String, String, String)> =
+        sql("SELECT source, boxes, producer FROM load_labels WHERE load_id = $1")
+            .bind(load)
+            .optional(&mut warehouse.database.session().await?)
+            .await?;
+    let Some((source, boxes, producer)) = row else { return Ok(false) };
+    let boxes: Vec<ArrivedBox> = serde_json::from_str(&boxes)
+        .map_err(|error| format!("`boxes` is not the JSON that is expected: {error}"))?;
+    let boxes = boxes.into_iter().map(ArrivedBox::read).collect::<std::result::Result<Vec<_>, _>>()?;
+    let images = images::by_source(&warehouse.database, &source).await?;
+    let image = images.first().ok_or_else(|| UNKNOWN_SOURCE.to_owned())?.id;
+    let mut transaction = warehouse.database.begin().await?;
+    if !take(&mut transaction, "DELETE FROM load_labels WHERE load_id = $1", load).await? {
+        return Ok(false);
+    }
+    let label = NewLabel { producer: Producer { kind: ProducerKind::Import, name: producer }, boxes };
+    labels::add(&mut transaction, image, &label, warehouse.database.now()).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+async fn move_model(
+    warehouse: &Warehouse,
+    inspect: &dyn Inspect,
+    load: &str,
+) -> std::result::Result<bool, Hindrance> {
+    let row: Option<(String, Vec<u8>, i64)> =
+        sql("SELECT city, model, considered_images FROM load_models WHERE load_id = $1")
+            .bind(load)
+            .optional(&mut warehouse.database.session().await?)
+            .await?;
+    let Some((city, bytes, considered_images)) = row else { return Ok(false) };
+    let specification = inspect.model(&bytes)?;
+    let name = CityName::parse(&city).map_err(|error| error.to_string())?;
+    let (size, sha256) = (bytes.len(), put(warehouse, bytes).await?);
+    let now = warehouse.database.now();
+    let mut transaction = warehouse.database.begin().await?;
+    let city = admitted(&mut transaction, &name, CityState::Live, now).await?;
+    if !take(&mut transaction, "DELETE FROM load_models WHERE load_id = $1", load).await? {
+        return Ok(false);
+    }
+    let metrics = "{}".to_owned();
+    let model = NewModel { city: city.id, specification, dataset: None, considered_images, metrics };
+    models::publish_in(&mut transaction, &sha256, size, &model, now).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+async fn put(warehouse: &Warehouse, bytes: Vec<u8>) -> Result<Sha256> {
+    Ok(warehouse.blobs.put(Bytes::from(bytes)).await?)
+}
+
+/// Takes a row out of its table; whether it was still there.
+pub(crate) async fn take(transaction: &mut Transaction, statement: &'static str, load: &str) -> Result<bool> {
+    Ok(sql(statement).bind(load).execute(transaction).await? == 1)
+}

@@ -1,0 +1,593 @@
+//! Images: one row for each different content, with every place that it came from.
+//!
+//! The blob is written and flushed first, then one short transaction writes the rows. In that transaction the blob is
+//! looked for once more, while collecting is locked out: so no row ever refers to a blob that was collected meanwhile.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sightscan_types::{
+    CityId, ConsentId, ImageId, LabelId, OriginKind, ProducerKind, Provenance, Review, Sha256, SightId,
+};
+
+use crate::consents::{self, NewConsent};
+use crate::statement::sql;
+use crate::{Database, Error, Result, Transaction, Warehouse, arrivals, collection, datasets, marts, times};
+
+/// How often a transaction is tried that met another one, or whose blob was collected under its hands.
+const ATTEMPTS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(15);
+
+/// What is known of an image that arrives.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    /// Its media type, such as `image/jpeg`.
+    pub media_type: String,
+    /// Pixels, upright.
+    pub width: u32,
+    /// Pixels, upright.
+    pub height: u32,
+    /// Images that look alike have hashes that differ in few bits.
+    pub perceptual_hash: Option<u64>,
+    /// Whether it may be trained on; an image that was accepted before stays accepted.
+    pub review: Review,
+    /// Where it is from.
+    pub provenance: Provenance,
+    /// The consent of its donor, which is recorded with it.
+    pub consent: Option<NewConsent>,
+    /// The sight that it was looked for.
+    pub sight: Option<SightId>,
+}
+
+/// What became of an image that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The image.
+    pub image: ImageId,
+    /// Whether nobody had sent these bytes before.
+    pub new_image: bool,
+    /// Whether the city did not have it before.
+    pub new_in_city: bool,
+}
+
+/// An image as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// Its id.
+    pub id: ImageId,
+    /// The blob that holds it.
+    pub sha256: Sha256,
+    /// Its media type.
+    pub media_type: String,
+    /// Bytes.
+    pub size: i64,
+    /// Pixels, upright.
+    pub width: i64,
+    /// Pixels, upright.
+    pub height: i64,
+    /// See [`NewImage::perceptual_hash`].
+    pub perceptual_hash: Option<u64>,
+    /// Whether it may be trained on.
+    pub review: Review,
+    /// The current labelling.
+    pub label: Option<LabelId>,
+    /// When it first arrived.
+    pub created_at: i64,
+}
+
+/// One place that an image came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Where and when.
+    pub provenance: Provenance,
+    /// The consent of its donor.
+    pub consent: Option<ConsentId>,
+}
+
+/// An image in the list of a city.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Its id.
+    pub id: ImageId,
+    /// The blob that holds it.
+    pub sha256: Sha256,
+    /// Its media type.
+    pub media_type: String,
+    /// Pixels, upright.
+    pub width: i64,
+    /// Pixels, upright.
+    pub height: i64,
+    /// Where it is from.
+    pub source: String,
+    /// Its licence.
+    pub licence: Option<String>,
+    /// The sight that it was looked for.
+    pub sight: Option<String>,
+    /// Whether it may be trained on.
+    pub review: Review,
+    /// Who made the current labelling.
+    pub label_producer: Option<ProducerKind>,
+    /// JSON: the current boxes.
+    pub labels: String,
+    /// When the city got it.
+    pub added_at: i64,
+}
+
+/// Which images of a city are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those that were looked for this sight.
+    pub sight: Option<String>,
+    /// Only those with a current box of this label.
+    pub label: Option<String>,
+    /// Only those with this licence.
+    pub licence: Option<String>,
+    /// Only those with this review.
+    pub review: Option<Review>,
+    /// Only those that were labelled, or only those that were not.
+    pub labelled: Option<bool>,
+}
+
+/// Stores an image of a city: once for each content, however often and from however many sides it arrives.
+///
+/// # Errors
+/// When the blobs or the database do not answer.
+pub async fn store(warehouse: &Warehouse, city: CityId, bytes: Bytes, image: &NewImage) -> Result<Stored> {
+    match store_from(warehouse, city, bytes, image, None).await? {
+        Some(stored) => Ok(stored),
+        None => Err(Error::Unreadable { what: "arrival", value: String::new() }),
+    }
+}
+
+/// As [`store`], for an image that another program put into `load_images`: in the same transaction its row there is
+/// deleted. `None` where that row is gone, because another process has moved it on.
+pub(crate) async fn store_arrival(
+    warehouse: &Warehouse,
+    city: CityId,
+    bytes: Bytes,
+    image: &NewImage,
+    load: &str,
+) -> Result<Option<Stored>> {
+    store_from(warehouse, city, bytes, image, Some(load)).await
+}
+
+async fn store_from(
+    warehouse: &Warehouse,
+    city: CityId,
+    bytes: Bytes,
+    image: &NewImage,
+    load: Option<&str>,
+) -> Result<Option<Stored>> {
+    let mut sha256 = warehouse.blobs.put(bytes.clone()).await?;
+    for attempt in 1.. {
+        match try_to_store(warehouse, city, (&sha256, bytes.len()), image, load).await {
+            Ok(Try::Stored(stored)) => return Ok(Some(stored)),
+            Ok(Try::TakenByOthers) => return Ok(None),
+            // Collected between its writing and its row.
+            Ok(Try::BlobVanished) if attempt < ATTEMPTS => {
+                sha256 = warehouse.blobs.put(bytes.clone()).await?
+            }
+            Ok(Try::BlobVanished) => break,
+            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                tokio::time::sleep(PAUSE * attempt).await
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::BlobVanished(sha256))
+}
+
+/// What came of one try to store an image.
+enum Try {
+    Stored(Stored),
+    /// The row of the arrival is gone.
+    TakenByOthers,
+    /// The blob is gone.
+    BlobVanished,
+}
+
+async fn try_to_store(
+    warehouse: &Warehouse,
+    city: CityId,
+    (sha256, size): (&Sha256, usize),
+    image: &NewImage,
+    load: Option<&str>,
+) -> Result<Try> {
+    let database = &warehouse.database;
+    let now = database.now();
+    let mut transaction = database.begin().await?;
+    if let Some(load) = load
+        && !arrivals::take(&mut transaction, "DELETE FROM load_images WHERE load_id = $1", load).await?
+    {
+        return Ok(Try::TakenByOthers);
+    }
+    collection::hold_off(&mut transaction).await?;
+    let (id, new_image) = insert_image(&mut transaction, sha256, size, image, now).await?;
+    insert_origin(&mut transaction, id, image, now).await?;
+    let hour = times::add(database, &mut transaction, now).await?;
+    let new_in_city = insert_fact(&mut transaction, city, id, image.sight, hour, now).await?;
+    marts::show_image(&mut transaction, id).await?;
+    marts::note_change(&mut transaction, city).await?;
+    if warehouse.blobs.head(sha256).await?.is_none() {
+        transaction.rollback().await?;
+        return Ok(Try::BlobVanished);
+    }
+    transaction.commit().await?;
+    times::committed(database, hour);
+    Ok(Try::Stored(Stored { image: id, new_image, new_in_city }))
+}
+
+/// Inserts the image, or finds the one with these bytes and locks it.
+async fn insert_image(
+    transaction: &mut Transaction,
+    sha256: &Sha256,
+    size: usize,
+    image: &NewImage,
+    now: i64,
+) -> Result<(ImageId, bool)> {
+    let wanted = ImageId::new();
+    let (id,): (String,) = sql(
+        "INSERT INTO images (image_id, sha256, media_type, size, width, height, perceptual_hash, review, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (sha256) DO UPDATE SET review = CASE \
+             WHEN images.review = 'pending' AND excluded.review = 'accepted' THEN 'accepted' ELSE images.review END \
+         RETURNING image_id",
+    )
+    .bind(wanted.to_string())
+    .bind(sha256.to_string())
+    .bind(&image.media_type)
+    .bind(i64::try_from(size).unwrap_or(i64::MAX))
+    .bind(image.width)
+    .bind(image.height)
+    .bind(image.perceptual_hash.map(u64::cast_signed))
+    .bind(image.review.as_str())
+    .bind(now)
+    .one(transaction)
+    .await?;
+    let id = Error::read("image id", &id)?;
+    Ok((id, id == wanted))
+}
+
+async fn insert_origin(transaction: &mut Transaction, id: ImageId, image: &NewImage, now: i64) -> Result<()> {
+    let consent = match &image.consent {
+        Some(consent) => Some(consents::record(transaction, consent, now).await?),
+        None => None,
+    };
+    let provenance = &image.provenance;
+    sql("INSERT INTO image_origins (origin_id, image_id, kind, source, page_url, author, licence, licence_url, \
+                                    retrieved_at, consent_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (image_id, source) DO NOTHING")
+    .bind(uuid::Uuid::now_v7().to_string())
+    .bind(id.to_string())
+    .bind(provenance.kind.as_str())
+    .bind(&provenance.source)
+    .bind(provenance.page_url.as_deref())
+    .bind(provenance.author.as_deref())
+    .bind(provenance.licence.as_deref())
+    .bind(provenance.licence_url.as_deref())
+    .bind(provenance.retrieved_at)
+    .bind(consent.map(|consent| consent.to_string()))
+    .execute(transaction)
+    .await?;
+    Ok(())
+}
+
+async fn insert_fact(
+    transaction: &mut Transaction,
+    city: CityId,
+    image: ImageId,
+    sight: Option<SightId>,
+    hour: i64,
+    now: i64,
+) -> Result<bool> {
+    let inserted = sql(
+        "INSERT INTO city_images (city_id, image_id, sight_id, time_id, added_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (city_id, image_id) DO NOTHING",
+    )
+    .bind(city.to_string())
+    .bind(image.to_string())
+    .bind(sight.map(|sight| sight.to_string()))
+    .bind(hour)
+    .bind(now)
+    .execute(transaction)
+    .await?;
+    Ok(inserted == 1)
+}
+
+/// A statement that reads images; the columns are those of [`Row`].
+macro_rules! select {
+    ($tail:literal) => {
+        sql(concat!(
+            "SELECT image_id, sha256, media_type, size, width, height, perceptual_hash, review, label_id, created_at \
+             FROM images ",
+            $tail
+        ))
+    };
+}
+
+/// An image by its id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(database: &Database, id: ImageId) -> Result<Option<Image>> {
+    let statement = select!("WHERE image_id = $1").bind(id.to_string());
+    let row: Option<Row> = statement.optional(&mut database.session().await?).await?;
+    row.map(Image::try_from).transpose()
+}
+
+/// The images that came from a source; more than one where its content changed. The newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_source(database: &Database, source: &str) -> Result<Vec<Image>> {
+    let statement = select!(
+        "WHERE image_id IN (SELECT image_id FROM image_origins WHERE source = $1) ORDER BY image_id DESC"
+    );
+    let rows: Vec<Row> = statement.bind(source).all(&mut database.session().await?).await?;
+    rows.into_iter().map(Image::try_from).collect()
+}
+
+/// Every place that an image came from, the first one first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn origins(database: &Database, id: ImageId) -> Result<Vec<Origin>> {
+    let rows: Vec<OriginRow> = sql(
+        "SELECT kind, source, page_url, author, licence, licence_url, retrieved_at, consent_id FROM image_origins \
+         WHERE image_id = $1 ORDER BY origin_id",
+    )
+    .bind(id.to_string())
+    .all(&mut database.session().await?)
+    .await?;
+    rows.into_iter().map(Origin::try_from).collect()
+}
+
+/// The ids of the cities that an image shows.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn cities(database: &Database, id: ImageId) -> Result<Vec<CityId>> {
+    let statement =
+        sql("SELECT city_id FROM city_images WHERE image_id = $1 ORDER BY city_id").bind(id.to_string());
+    let rows: Vec<(String,)> = statement.all(&mut database.session().await?).await?;
+    rows.iter().map(|(city,)| Error::read("city id", city)).collect()
+}
+
+/// Images of a city, the oldest first, those behind `after` only.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(
+    database: &Database,
+    city: CityId,
+    filter: &Filter,
+    after: Option<ImageId>,
+    limit: u32,
+) -> Result<Vec<Listed>> {
+    let rows: Vec<ListedRow> = sql(
+        "SELECT image_id, sha256, media_type, width, height, source, licence, sight, review, label_producer, labels, \
+                added_at FROM mart_city_images m \
+         WHERE city_id = $1 AND ($2 IS NULL OR image_id > $2) AND ($3 IS NULL OR sight = $3) \
+           AND ($4 IS NULL OR licence = $4) AND ($5 IS NULL OR review = $5) \
+           AND ($6 IS NULL OR (label_producer IS NOT NULL) = $6) \
+           AND ($7 IS NULL OR EXISTS (SELECT 1 FROM images i JOIN boxes b ON b.label_id = i.label_id \
+                                      WHERE i.image_id = m.image_id AND b.label = $7)) \
+         ORDER BY image_id LIMIT $8",
+    )
+    .bind(city.to_string())
+    .bind(after.map(|after| after.to_string()))
+    .bind(filter.sight.as_deref())
+    .bind(filter.licence.as_deref())
+    .bind(filter.review.map(Review::as_str))
+    .bind(filter.labelled)
+    .bind(filter.label.as_deref())
+    .bind(limit)
+    .all(&mut database.session().await?)
+    .await?;
+    rows.into_iter().map(Listed::try_from).collect()
+}
+
+/// Images whose perceptual hash differs from this one in at most so many bits, the nearest first. All hashes are
+/// looked at: 20 bytes an image, so a million images take a moment.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn near_duplicates(database: &Database, hash: u64, bits: u32) -> Result<Vec<(ImageId, u32)>> {
+    let statement = sql("SELECT image_id, perceptual_hash FROM images WHERE perceptual_hash IS NOT NULL");
+    let rows: Vec<(String, i64)> = statement.all(&mut database.session().await?).await?;
+    let distance = |other: i64| (other.cast_unsigned() ^ hash).count_ones();
+    let near = rows.iter().filter(|(_, other)| distance(*other) <= bits);
+    let mut near = near
+        .map(|(id, other)| Ok((Error::read("image id", id)?, distance(*other))))
+        .collect::<Result<Vec<(ImageId, u32)>>>()?;
+    near.sort_by_key(|(id, distance)| (*distance, *id));
+    Ok(near)
+}
+
+/// Says whether an image may be trained on; whether there is such an image.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set_review(transaction: &mut Transaction, id: ImageId, review: Review) -> Result<bool> {
+    let touched = sql("UPDATE images SET review = $2 WHERE image_id = $1")
+        .bind(id.to_string())
+        .bind(review.as_str())
+        .execute(transaction)
+        .await?;
+    marts::show_image(transaction, id).await?;
+    marts::note_changes_of(transaction, id).await?;
+    Ok(touched == 1)
+}
+
+/// What was withdrawn with a consent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// Images that are gone.
+    pub images: Vec<ImageId>,
+    /// Datasets that they were part of.
+    pub tainted_datasets: u64,
+    /// Models that were trained on those.
+    pub tainted_models: u64,
+}
+
+/// Takes back what was given with a consent. An image that came from elsewhere as well stays; all others are gone with
+/// their labels and their blobs, and the datasets and models that were made of them are marked.
+///
+/// # Errors
+/// When the database or the blobs do not answer; what was not done then is done when it is asked for again.
+pub async fn withdraw(warehouse: &Warehouse, consent: ConsentId, why: &str) -> Result<Withdrawn> {
+    let now = warehouse.database.now();
+    let mut transaction = warehouse.database.begin().await?;
+    consents::revoke(&mut transaction, consent, now).await?;
+    let mut withdrawn = Withdrawn::default();
+    let mut blobs = Vec::new();
+    for image in of_consent(&mut transaction, consent).await? {
+        sql("DELETE FROM image_origins WHERE image_id = $1 AND consent_id = $2")
+            .bind(image.to_string())
+            .bind(consent.to_string())
+            .execute(&mut transaction)
+            .await?;
+        if has_origin(&mut transaction, image).await? {
+            marts::show_image(&mut transaction, image).await?;
+            continue;
+        }
+        let (datasets, models) = datasets::taint(&mut transaction, image, why, now).await?;
+        withdrawn.tainted_datasets += datasets;
+        withdrawn.tainted_models += models;
+        blobs.push(delete(&mut transaction, image).await?);
+        withdrawn.images.push(image);
+    }
+    transaction.commit().await?;
+    collection::collect_now(warehouse, &blobs).await?;
+    Ok(withdrawn)
+}
+
+async fn of_consent(transaction: &mut Transaction, consent: ConsentId) -> Result<Vec<ImageId>> {
+    let statement = sql("SELECT image_id FROM image_origins WHERE consent_id = $1 ORDER BY image_id");
+    let rows: Vec<(String,)> = statement.bind(consent.to_string()).all(transaction).await?;
+    rows.iter().map(|(id,)| Error::read("image id", id)).collect()
+}
+
+async fn has_origin(transaction: &mut Transaction, image: ImageId) -> Result<bool> {
+    let statement = sql("SELECT COUNT(*) FROM image_origins WHERE image_id = $1").bind(image.to_string());
+    let (count,): (i64,) = statement.one(transaction).await?;
+    Ok(count > 0)
+}
+
+/// Deletes all rows of an image and gives the blob that held it.
+async fn delete(transaction: &mut Transaction, image: ImageId) -> Result<Sha256> {
+    marts::note_changes_of(transaction, image).await?;
+    let id = image.to_string();
+    for statement in [
+        "DELETE FROM boxes WHERE label_id IN (SELECT label_id FROM labels WHERE image_id = $1)",
+        "DELETE FROM labels WHERE image_id = $1",
+        "DELETE FROM mart_city_images WHERE image_id = $1",
+        "DELETE FROM city_images WHERE image_id = $1",
+    ] {
+        sql(statement).bind(&id).execute(transaction).await?;
+    }
+    let statement = sql("DELETE FROM images WHERE image_id = $1 RETURNING sha256").bind(&id);
+    let (sha256,): (String,) = statement.one(transaction).await?;
+    Error::read("SHA-256", &sha256)
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    image_id: String,
+    sha256: String,
+    media_type: String,
+    size: i64,
+    width: i64,
+    height: i64,
+    perceptual_hash: Option<i64>,
+    review: String,
+    label_id: Option<String>,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for Image {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: Error::read("image id", &row.image_id)?,
+            sha256: Error::read("SHA-256", &row.sha256)?,
+            media_type: row.media_type,
+            size: row.size,
+            width: row.width,
+            height: row.height,
+            perceptual_hash: row.perceptual_hash.map(i64::cast_unsigned),
+            review: Error::read("review", &row.review)?,
+            label: row.label_id.as_deref().map(|id| Error::read("label id", id)).transpose()?,
+            created_at: row.created_at,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct OriginRow {
+    kind: String,
+    source: String,
+    page_url: Option<String>,
+    author: Option<String>,
+    licence: Option<String>,
+    licence_url: Option<String>,
+    retrieved_at: i64,
+    consent_id: Option<String>,
+}
+
+impl TryFrom<OriginRow> for Origin {
+    type Error = Error;
+
+    fn try_from(row: OriginRow) -> Result<Self> {
+        let provenance = Provenance {
+            kind: Error::read::<OriginKind>("kind of origin", &row.kind)?,
+            source: row.source,
+            page_url: row.page_url,
+            author: row.author,
+            licence: row.licence,
+            licence_url: row.licence_url,
+            retrieved_at: row.retrieved_at,
+        };
+        let consent = row.consent_id.as_deref().map(|id| Error::read("consent id", id)).transpose()?;
+        Ok(Self { provenance, consent })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ListedRow {
+    image_id: String,
+    sha256: String,
+    media_type: String,
+    width: i64,
+    height: i64,
+    source: String,
+    licence: Option<String>,
+    sight: Option<String>,
+    review: String,
+    label_producer: Option<String>,
+    labels: String,
+    added_at: i64,
+}
+
+impl TryFrom<ListedRow> for Listed {
+    type Error = Error;
+
+    fn try_from(row: ListedRow) -> Result<Self> {
+        let producer = row.label_producer.as_deref().map(|word| Error::read("kind of producer", word));
+        Ok(Self {
+            id: Error::read("image id", &row.image_id)?,
+            sha256: Error::read("SHA-256", &row.sha256)?,
+            media_type: row.media_type,
+            width: row.width,
+            height: row.height,
+            source: row.source,
+            licence: row.licence,
+            sight: row.sight,
+            review: Error::read("review", &row.review)?,
+            label_producer: producer.transpose()?,
+            labels: row.labels,
+            added_at: row.added_at,
+        })
+    }
+}

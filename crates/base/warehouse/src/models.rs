@@ -1,0 +1,190 @@
+//! Models: the detectors of cities, numbered from 1 for each city.
+
+use bytes::Bytes;
+use sightscan_types::names::Slug;
+use sightscan_types::{CityId, DatasetId, ModelId, Sha256};
+
+use crate::statement::{Statement, sql};
+use crate::{Database, Error, Result, Transaction, Warehouse, cities, collection, marts};
+
+/// A model that is published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewModel {
+    /// Whose sights it detects.
+    pub city: CityId,
+    /// Its `model.toml`.
+    pub specification: String,
+    /// What it was trained on.
+    pub dataset: Option<DatasetId>,
+    /// Labelled images of the city that it was trained on.
+    pub considered_images: i64,
+    /// JSON object.
+    pub metrics: String,
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Its id.
+    pub id: ModelId,
+    /// Whose sights it detects.
+    pub city: CityId,
+    /// Counts from 1 for each city.
+    pub version: i64,
+    /// The blob that holds the ONNX file.
+    pub sha256: Sha256,
+    /// Bytes of the file.
+    pub size: i64,
+    /// Its `model.toml`.
+    pub specification: String,
+    /// What it was trained on.
+    pub dataset: Option<DatasetId>,
+    /// Labelled images of the city that it was trained on.
+    pub considered_images: i64,
+    /// JSON object.
+    pub metrics: String,
+    /// When it was published.
+    pub created_at: i64,
+    /// When an image that it was trained on was withdrawn.
+    pub tainted_at: Option<i64>,
+    /// Why.
+    pub taint: Option<String>,
+}
+
+/// A statement that reads models; the columns are those of [`Row`].
+macro_rules! select {
+    ($tail:literal) => {
+        sql(concat!(
+            "SELECT m.model_id, m.city_id, m.version, m.sha256, m.size, m.specification, m.dataset_id, \
+             m.considered_images, m.metrics, m.created_at, m.tainted_at, m.taint FROM models m ",
+            $tail
+        ))
+    };
+}
+/// Stores an ONNX file and publishes it as the newest model of a city, visible at once.
+///
+/// # Errors
+/// When the blobs or the database do not answer, or there is no such city.
+pub async fn publish(warehouse: &Warehouse, bytes: Bytes, model: &NewModel) -> Result<Model> {
+    let size = bytes.len();
+    let sha256 = warehouse.blobs.put(bytes).await?;
+    let mut transaction = warehouse.database.begin().await?;
+    let published = publish_in(&mut transaction, &sha256, size, model, warehouse.database.now()).await?;
+    if warehouse.blobs.head(&sha256).await?.is_none() {
+        transaction.rollback().await?;
+        return Err(Error::BlobVanished(sha256));
+    }
+    transaction.commit().await?;
+    Ok(published)
+}
+
+/// As [`publish`], in the caller's transaction, such as one that completes a job; the blob has just been put.
+///
+/// # Errors
+/// As [`publish`].
+pub async fn publish_in(
+    transaction: &mut Transaction,
+    sha256: &Sha256,
+    size: usize,
+    model: &NewModel,
+    now: i64,
+) -> Result<Model> {
+    collection::hold_off(transaction).await?;
+    // Of two that publish at once the second one gets the next number.
+    let city = cities::lock(transaction, model.city).await?;
+    let id = ModelId::new();
+    sql("INSERT INTO models (model_id, city_id, version, sha256, size, specification, dataset_id, \
+                             considered_images, metrics, created_at) \
+         SELECT $1, $2, COALESCE(MAX(version), 0) + 1, $3, $4, $5, $6, $7, $8, $9 FROM models WHERE city_id = $2")
+    .bind(id.to_string())
+    .bind(city.id.to_string())
+    .bind(sha256.to_string())
+    .bind(i64::try_from(size).unwrap_or(i64::MAX))
+    .bind(&model.specification)
+    .bind(model.dataset.map(|dataset| dataset.to_string()))
+    .bind(model.considered_images)
+    .bind(&model.metrics)
+    .bind(now)
+    .execute(transaction)
+    .await?;
+    marts::show_model(transaction, city.id).await?;
+    marts::note_change(transaction, city.id).await?;
+    let row: Row = select!("WHERE m.model_id = $1").bind(id.to_string()).one(transaction).await?;
+    row.try_into()
+}
+
+/// The newest model of a city.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn current(database: &Database, city: &Slug) -> Result<Option<Model>> {
+    let statement = select!("JOIN mart_current_models c ON c.model_id = m.model_id WHERE c.slug = $1")
+        .bind(city.as_str());
+    find(database, statement).await
+}
+
+/// One version of a city's models.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(database: &Database, city: CityId, version: i64) -> Result<Option<Model>> {
+    let statement = select!("WHERE m.city_id = $1 AND m.version = $2").bind(city.to_string()).bind(version);
+    find(database, statement).await
+}
+
+/// A city's models, the newest first, those with a smaller version than `before` only.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(database: &Database, city: CityId, before: Option<i64>, limit: u32) -> Result<Vec<Model>> {
+    let rows: Vec<Row> =
+        select!("WHERE m.city_id = $1 AND ($2 IS NULL OR m.version < $2) ORDER BY m.version DESC LIMIT $3")
+            .bind(city.to_string())
+            .bind(before)
+            .bind(limit)
+            .all(&mut database.session().await?)
+            .await?;
+    rows.into_iter().map(Model::try_from).collect()
+}
+
+async fn find(database: &Database, statement: Statement) -> Result<Option<Model>> {
+    let row: Option<Row> = statement.optional(&mut database.session().await?).await?;
+    row.map(Model::try_from).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    model_id: String,
+    city_id: String,
+    version: i64,
+    sha256: String,
+    size: i64,
+    specification: String,
+    dataset_id: Option<String>,
+    considered_images: i64,
+    metrics: String,
+    created_at: i64,
+    tainted_at: Option<i64>,
+    taint: Option<String>,
+}
+
+impl TryFrom<Row> for Model {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: Error::read("model id", &row.model_id)?,
+            city: Error::read("city id", &row.city_id)?,
+            version: row.version,
+            sha256: Error::read("SHA-256", &row.sha256)?,
+            size: row.size,
+            specification: row.specification,
+            dataset: row.dataset_id.as_deref().map(|id| Error::read("dataset id", id)).transpose()?,
+            considered_images: row.considered_images,
+            metrics: row.metrics,
+            created_at: row.created_at,
+            tainted_at: row.tainted_at,
+            taint: row.taint,
+        })
+    }
+}
