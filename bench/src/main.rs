@@ -6,6 +6,7 @@
 
 mod batching;
 mod client;
+mod ingest;
 mod memory;
 mod phases;
 mod process;
@@ -19,6 +20,7 @@ use std::io::Write;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::ingest::Ingest;
 use crate::subject::Subject;
 
 /// Measures SightScan on this machine.
@@ -68,6 +70,8 @@ enum Bench {
     },
     /// Resident memory after 100 and after 1,000 requests.
     Memory,
+    /// Pictures a second into the warehouse on PostgreSQL, against an equivalent of the original's on the same server.
+    Ingest(Ingest),
 }
 
 fn main() -> Result<()> {
@@ -83,6 +87,7 @@ fn main() -> Result<()> {
         Bench::Batching { seconds, rounds } => batching::run(subject, seconds, rounds),
         Bench::Startup { starts } => startup::run(subject, starts),
         Bench::Memory => memory::run(subject),
+        Bench::Ingest(ingest) => ingest::run(&ingest),
     }
 }
 

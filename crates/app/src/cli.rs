@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{detect, engine, load, model, serve};
+use crate::commands::{detect, engine, jobs, load, model, roles, serve, warehouse};
 
 /// The heading of the options that every verb takes.
 const EVERYWHERE: &str = "With every verb";
@@ -30,6 +30,21 @@ pub(crate) struct Cli {
 /// One thing to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run everything in one process on embedded storage: the API, the planner and a worker.
+    Up(roles::Up),
+    /// Answer the public: cities, their images and models, and detection.
+    Api(roles::Api),
+    /// Take jobs and do them; any number of workers may run.
+    Worker(roles::Worker),
+    /// Plan periodically what there is to do; of several schedulers one leads.
+    Scheduler(roles::Scheduler),
+    /// List, show, retry or cancel jobs.
+    Jobs(jobs::Jobs),
+    /// Bring the database's schema to a version, or print it.
+    Migrate(warehouse::Migrate),
+    /// Look after the warehouse.
+    #[command(subcommand)]
+    Warehouse(warehouse::Command),
     /// Find what is in pictures, now, from the shell.
     Detect(detect::Arguments),
     /// Answer pictures over HTTP.

@@ -2,9 +2,12 @@
 
 pub(crate) mod detect;
 pub(crate) mod engine;
+pub(crate) mod jobs;
 pub(crate) mod load;
 pub(crate) mod model;
+pub(crate) mod roles;
 pub(crate) mod serve;
+pub(crate) mod warehouse;
 
 use std::process::ExitCode;
 
@@ -12,17 +15,25 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
-use crate::config::Config;
+use sightscan_roles::Config;
 
 /// Runs the command that the user asked for.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     crate::telemetry::start(&cli.log, cli.log_json)?;
     sightscan_engine::runtime::heap::keep_freed_memory();
+    let read = |defaults: Config| Ok::<_, anyhow::Error>(defaults.read(cli.config.as_deref())?);
     match cli.command {
+        Command::Up(arguments) => roles::up(arguments, read(Config::for_up())?),
+        Command::Api(arguments) => roles::api(arguments, read(Config::default())?),
+        Command::Worker(arguments) => roles::worker(arguments, read(Config::default())?),
+        Command::Scheduler(arguments) => roles::scheduler(arguments, read(Config::default())?),
+        Command::Jobs(arguments) => jobs::run(arguments, read(Config::default())?),
+        Command::Migrate(arguments) => warehouse::migrate(arguments, read(Config::default())?),
+        Command::Warehouse(command) => warehouse::run(command, read(Config::default())?),
         Command::Detect(arguments) => detect::run(arguments),
-        Command::Serve(arguments) => serve::run(arguments, Config::read(cli.config.as_deref())?.serve),
+        Command::Serve(arguments) => serve::run(arguments, read(Config::default())?.serve),
         Command::Load(arguments) => load::run(arguments),
-        Command::Model(command) => model::run(command),
+        Command::Model(command) => model::run(command, read(Config::default())?),
         Command::Engine(command) => engine::run(command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sightscan", &mut std::io::stdout());

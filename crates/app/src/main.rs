@@ -3,7 +3,6 @@
 
 mod cli;
 mod commands;
-mod config;
 mod model_flags;
 mod telemetry;
 
@@ -12,7 +11,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match commands::run(cli::Cli::parse()) {
+    // First of all: the variables in `.env` count for the flags, too.
+    let run = || sightscan_roles::environment::read_file().map_err(Into::into).and_then(|()| commands::run(cli::Cli::parse()));
+    match run() {
         Ok(code) => code,
         // The reader of our output went away, as in `sightscan detect … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -5,4 +5,5 @@ mod course;
 mod detect;
 mod models;
 mod program;
+mod roles;
 mod serve;

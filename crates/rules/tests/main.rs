@@ -14,11 +14,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("blobs", &["types"]),
     ("pictures", &["types"]),
     ("engine", &["types", "pictures"]),
-    ("warehouse", &["types"]),
-    ("cities", &["types", "http", "warehouse"]),
+    ("warehouse", &["types", "blobs"]),
+    ("jobs", &["types", "warehouse"]),
+    ("cities", &["types", "http", "pictures", "warehouse", "blobs", "jobs"]),
     ("serve", &["types", "http", "engine"]),
     ("experiment", &["types"]),
-    ("app", &["types", "http", "engine", "serve", "experiment"]),
+    ("roles", &["types", "http", "engine", "warehouse", "blobs", "jobs", "cities", "serve"]),
+    ("app", &["types", "http", "engine", "serve", "experiment", "roles"]),
 ];
 
 /// Crates for tests and benchmarks: they may use everything and nothing of the product may use them.

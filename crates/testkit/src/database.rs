@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use sightscan_warehouse::{Address, Database};
 use tempfile::TempDir;
@@ -56,6 +57,24 @@ pub async fn new_database(server: &str) -> String {
     format!("{cluster}/{name}")
 }
 
+/// Inserts a row into `load_images` as a database tool would, without any code of the warehouse.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn insert_arrival(url: &str, picture: &[u8], city: &str, source: &str) {
+    use sqlx::Connection as _;
+    let text = "INSERT INTO load_images (image, city, source) VALUES ($1, $2, $3)";
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let mut connection = sqlx::SqliteConnection::connect(path).await.expect("the file opens");
+        let query = sqlx::query(text).bind(picture).bind(city).bind(source);
+        query.execute(&mut connection).await.expect("the row is inserted");
+    } else {
+        let mut connection = sqlx::PgConnection::connect(url).await.expect("the database answers");
+        let query = sqlx::query(text).bind(picture).bind(city).bind(source);
+        query.execute(&mut connection).await.expect("the row is inserted");
+    }
+}
+
 async fn open(url: &str) -> Database {
     let address: Address = url.parse().expect("an address");
     Database::open(&address).await.expect("the database opens")
@@ -96,20 +115,32 @@ impl Cluster {
         assert!(killed.success(), "the server {pid} could not be killed");
     }
 
-    /// Starts the server again after [`Cluster::kill`]; it recovers what was committed.
+    /// Starts the server again after [`Cluster::kill`]; it recovers what was committed. The processes of the dead
+    /// server hold its memory until they have noticed its death: until then it refuses to start.
     ///
     /// # Panics
-    /// When it does not start.
+    /// When it does not start within a minute.
     pub fn restart(&self) {
-        self.script("start");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while let Err(log) = self.run("start") {
+            assert!(Instant::now() < deadline, "{log}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     fn script(&self, verb: &str) -> String {
+        self.run(verb).unwrap_or_else(|log| panic!("{log}"))
+    }
+
+    /// What the script prints, or what it complains of.
+    fn run(&self, verb: &str) -> Result<String, String> {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
         let output =
             Command::new(script).arg(verb).arg(self.folder.path()).output().expect("the script runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok(String::from_utf8(output.stdout).expect("text").trim().to_owned())
     }
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod data;
+#[cfg(feature = "databases")]
 pub mod database;
 pub mod tiny;
 

@@ -1,15 +1,17 @@
 //! Networks that are small enough to run thousands of times a second, and whose answers can be computed by hand.
 
+#[cfg(feature = "networks")]
 use std::path::{Path, PathBuf};
 
-use sightscan_engine::Picture;
-use sightscan_engine::annotate::{Encoding, encode};
-use sightscan_engine::onnx::build;
-use sightscan_engine::onnx::proto::GraphProto;
+#[cfg(feature = "networks")]
+use sightscan_engine::onnx::{build, proto::GraphProto};
+use sightscan_pictures::{Encoding, Picture, encode};
 
 /// Width and height of the input of [`colour_box`] in pixels.
+#[cfg(feature = "networks")]
 pub const COLOUR_BOX_SIDE: usize = 32;
 /// The only class of [`colour_box`].
+#[cfg(feature = "networks")]
 pub const COLOUR_BOX_CLASS: &str = "colour";
 
 /// The bytes of an ONNX network whose one box tells the mean colour of the picture.
@@ -17,6 +19,7 @@ pub const COLOUR_BOX_CLASS: &str = "colour";
 /// Its output has YOLOv5's layout for one box and one class. The box is centred in the picture; its width is the
 /// mean red (0 to 1) times the picture's width, its height the mean green times the picture's height, and its
 /// confidence the mean blue. So the answer for a plain picture can be told from the answer for any other.
+#[cfg(feature = "networks")]
 pub fn colour_box() -> Vec<u8> {
     let side = COLOUR_BOX_SIDE as f32;
     // Rows are red, green and blue; columns are centre x, centre y, width, height, objectness and class.
@@ -58,6 +61,7 @@ pub fn colour_box() -> Vec<u8> {
 ///
 /// # Panics
 /// Where the folder cannot be written to.
+#[cfg(feature = "networks")]
 pub fn write_colour_box(folder: &Path) -> PathBuf {
     let path = folder.join("colour_box.onnx");
     fs_err::write(&path, colour_box()).expect("the folder is writable");

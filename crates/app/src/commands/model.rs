@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use sightscan_engine::model::pull::{PullOptions, pull};
 use sightscan_engine::model::{Entry, ModelFolder, Overrides, Source, export, source};
+use sightscan_roles::{Config, Setup};
 
 use crate::model_flags::{EngineFlag, SpecFlags, resolve};
 
@@ -42,7 +43,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sightscan model import yolov5n.onnx
-  sightscan model import --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --names coco.names")]
+  sightscan model import --cfg yolov3-tiny.cfg --weights yolov3-tiny.weights --names coco.names
+  sightscan model import berlin.onnx --city Berlin")]
 pub(crate) struct Import {
     /// An .onnx file, or a Darknet .cfg with its .weights beside it.
     #[arg(required_unless_present = "cfg", conflicts_with = "cfg")]
@@ -62,6 +64,9 @@ pub(crate) struct Import {
     /// Version [default: the next number].
     #[arg(long)]
     version: Option<String>,
+    /// Publish it as well as the newest model of this city, in the warehouse.
+    #[arg(long, value_name = "NAME")]
+    city: Option<String>,
     #[command(flatten)]
     engine: EngineFlag,
     #[command(flatten)]
@@ -109,9 +114,9 @@ pub(crate) struct Pull {
 }
 
 /// Runs `model …`.
-pub(crate) fn run(command: Command) -> Result<ExitCode> {
+pub(crate) fn run(command: Command, config: Config) -> Result<ExitCode> {
     match command {
-        Command::Import(arguments) => import(&arguments),
+        Command::Import(arguments) => import(&arguments, config),
         Command::List { json } => list(json),
         Command::Show { reference, engine, spec } => show(&reference, engine, &spec),
         Command::Export(arguments) => export_model(&arguments),
@@ -120,7 +125,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn import(arguments: &Import) -> Result<()> {
+fn import(arguments: &Import, config: Config) -> Result<()> {
     let mut overrides = arguments.spec.overrides()?;
     overrides.name = arguments.name.clone();
     overrides.version = arguments.version.clone();
@@ -135,7 +140,19 @@ fn import(arguments: &Import) -> Result<()> {
     let imported = ModelFolder::default().import(source, arguments.engine.choice())?;
     let Entry { name, version, path, .. } = &imported.entry;
     let news = if imported.is_new { "imported" } else { "was imported before and is live again" };
-    say(&format!("{name}@{version} {news}: {}", path.display()))
+    say(&format!("{name}@{version} {news}: {}", path.display()))?;
+    arguments.city.as_deref().map_or(Ok(()), |city| publish(city, &imported.entry, config))
+}
+
+/// Publishes a model of the folder as a city's newest one.
+fn publish(city: &str, entry: &Entry, config: Config) -> Result<()> {
+    let setup = Setup::new(config, None)?;
+    let (bytes, specification) = (fs_err::read(&entry.path)?, toml::to_string(&entry.description)?);
+    let (city, model) = super::block_on(async {
+        let warehouse = setup.open().await?;
+        Ok(sightscan_roles::models::publish(&warehouse, city, bytes.into(), specification).await?)
+    })?;
+    say(&format!("version {} of {} is published in {}", model.version, city.name, setup.places.database))
 }
 
 fn list(json: bool) -> Result<()> {

@@ -107,7 +107,7 @@ fn open(config: &Config, overrides: &Overrides) -> Result<Vec<Arc<Model>>> {
 }
 
 /// Ready when the process is asked to end.
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

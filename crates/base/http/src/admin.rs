@@ -41,6 +41,11 @@ pub struct AdminToken([u8; 32]);
 pub struct UnfitToken;
 
 impl AdminToken {
+    /// The token with this hash, such as one that was stored.
+    pub const fn from_sha256(hash: sightscan_types::Sha256) -> Self {
+        Self(*hash.as_bytes())
+    }
+
     /// The token that somebody chose.
     ///
     /// # Errors

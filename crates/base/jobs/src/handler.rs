@@ -96,7 +96,7 @@ impl Registry {
     }
 
     /// Those of these queues that have a known job.
-    pub(crate) fn queues(&self, queues: &[String]) -> BTreeSet<&'static str> {
+    pub fn queues(&self, queues: &[String]) -> BTreeSet<&'static str> {
         self.0.values().filter(|kind| kind.is_of(queues)).map(|kind| kind.queue).collect()
     }
 }

@@ -51,7 +51,8 @@ pub trait Observer: Send + Sync + 'static {
     /// Takes notice of an event. It must do nothing but write into the transaction: it may be rolled back, and tried
     /// again.
     ///
-    /// An error rolls the event back.
+    /// An error rolls the event back: a run that cannot begin or succeed in the observer's eyes has failed. That a job
+    /// failed, is dead or cancelled is then written without the observer, unless the database does not answer at all.
     fn observe<'a>(
         &'a self,
         transaction: &'a mut Transaction,

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::backoff::Backoff;
 use crate::handler::Registry;
@@ -290,14 +290,22 @@ impl Shared {
     /// workers are buried, since it may be them who kill.
     async fn sweep(&self, names: &[&str]) -> Result<(), Error> {
         for claim in jobs::expired(&self.database).await? {
-            if names.contains(&claim.job.name.as_str()) {
-                self.end_lease(&claim).await?;
+            if !names.contains(&claim.job.name.as_str()) {
+                continue;
+            }
+            let observed = self.observed(&claim);
+            match self.end_lease(&claim, observed.as_ref()).await {
+                Err(error) if !error.is_transient() && observed.is_some() => {
+                    error!(%error, job = %claim.job.id, "the city does not learn how its job ended");
+                    self.end_lease(&claim, None).await?;
+                }
+                ended => ended?,
             }
         }
         Ok(())
     }
 
-    async fn end_lease(&self, claim: &Claim) -> Result<(), Error> {
+    async fn end_lease(&self, claim: &Claim, observed: Option<&Observed>) -> Result<(), Error> {
         let job = &claim.job;
         let worker = job.worker.as_deref().unwrap_or_default();
         let reason =
@@ -305,7 +313,7 @@ impl Shared {
         let now = self.database.now();
         let mut transaction = self.database.begin().await?;
         let ended = if job.attempts >= job.max_attempts {
-            if let Some(observed) = self.observed(claim) {
+            if let Some(observed) = observed {
                 observed.show(&mut transaction, Event::Dead { reason: &reason }).await?;
             }
             jobs::bury_expired(&mut transaction, &claim.lease, &reason, now).await?

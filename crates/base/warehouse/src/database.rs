@@ -79,7 +79,7 @@ impl Database {
         let database = Self::open_as_it_is(address).await?;
         let migrated = database.migrate(None).await?;
         if !migrated.applied.is_empty() {
-            info!(%address, version = migrated.version, "database schema is up to date");
+            info!(database = %address, version = migrated.version, "database schema is up to date");
         }
         Ok(database)
     }

@@ -423,6 +423,7 @@ async fn claim_times(one: &Database, other: &Database) -> [u128; 2] {
     })
 }
 
+#[expect(clippy::print_stdout, reason = "it is there to be read")]
 async fn measure_claims(name: &str, empty: &Database, full: &Database) {
     fill_archive(full, 100_000).await;
     for database in [empty, full] {
@@ -430,7 +431,9 @@ async fn measure_claims(name: &str, empty: &Database, full: &Database) {
     }
     let [without, with] = claim_times(empty, full).await;
     let ratio = with as f64 / without as f64;
-    println!("{name}: a claim takes {without} us, with 100,000 archived jobs {with} us: {ratio:.2} times as long");
+    println!(
+        "{name}: a claim takes {without} us, with 100,000 archived jobs {with} us: {ratio:.2} times as long"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sightscan_blobs::BlobError;
 use sightscan_http::{Problem, Slug};
 use sightscan_pictures::DecodeError;
-use sightscan_types::CityState;
+use sightscan_types::{CityState, JobId, JobState};
 
 /// Shorthand for what the functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -50,21 +50,58 @@ pub enum Error {
         /// What was decided.
         verb: &'static str,
     },
+    /// A job is in a state in which that means nothing.
+    #[error("the job {job} is {state}: there is nothing to {verb}")]
+    JobNotNow {
+        /// The job.
+        job: JobId,
+        /// Its state.
+        state: JobState,
+        /// What was wanted.
+        verb: &'static str,
+    },
+    /// A job need not be repeated.
+    #[error("the job {other} does the same as {job}; look at that one")]
+    SameIsLive {
+        /// The job that failed.
+        job: JobId,
+        /// The job that is live.
+        other: JobId,
+    },
     /// The upload is not a picture that is taken.
     #[error(transparent)]
     Picture(#[from] DecodeError),
+    /// A picture that was taken in cannot be read any more.
+    #[error("a stored picture cannot be read: {0}")]
+    StoredPicture(DecodeError),
+    /// A small copy of a picture could not be made.
+    #[error("a thumbnail could not be made: {0}")]
+    Thumbnail(#[from] sightscan_pictures::ThumbnailError),
     /// A task of the process was stopped.
     #[error("work was not finished: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
-    /// A job's payload could not be written or read.
-    #[error("a job's payload: {0}")]
-    Payload(#[from] serde_json::Error),
+    /// A job could not be enqueued.
+    #[error(transparent)]
+    Job(sightscan_jobs::Error),
+    /// Something could not be written as JSON.
+    #[error("an answer cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 impl Error {
     /// Whether the same may succeed when it is tried again.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Warehouse(error) if error.is_transient())
+    }
+}
+
+impl From<sightscan_jobs::Error> for Error {
+    fn from(error: sightscan_jobs::Error) -> Self {
+        match error {
+            // So that it is seen whether it is worth another try.
+            sightscan_jobs::Error::Warehouse(error) => Self::Warehouse(error),
+            other => Self::Job(other),
+        }
     }
 }
 
@@ -76,10 +113,16 @@ impl From<Error> for Problem {
             Error::UnknownModel(_) => Slug::UnknownModel,
             Error::UnknownJob(_) => Slug::UnknownJob,
             Error::UnknownDonation => Slug::UnknownDonation,
-            Error::NotNow { .. } => Slug::NotNow,
+            Error::NotNow { .. } | Error::JobNotNow { .. } | Error::SameIsLive { .. } => Slug::NotNow,
             Error::Picture(error) => unfit(error),
             Error::Warehouse(error) if error.is_transient() => Slug::Unavailable,
-            Error::Warehouse(_) | Error::Blob(_) | Error::Interrupted(_) | Error::Payload(_) => Slug::Internal,
+            Error::Warehouse(_)
+            | Error::Blob(_)
+            | Error::StoredPicture(_)
+            | Error::Thumbnail(_)
+            | Error::Interrupted(_)
+            | Error::Job(_)
+            | Error::Json(_) => Slug::Internal,
         };
         Self::new(slug, error.to_string())
     }

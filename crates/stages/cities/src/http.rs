@@ -5,16 +5,12 @@
 mod asked;
 mod cities;
 mod decisions;
-#[cfg(any())]
 mod donations;
 mod events;
 mod files;
-#[cfg(any())]
 mod images;
 mod jobs;
-#[cfg(any())]
 mod legacy;
-#[cfg(any())]
 mod models;
 mod places;
 mod upload;
@@ -92,23 +88,40 @@ fn quota(per_minute: u32) -> Quota {
     Quota { per_minute: number, burst: number }
 }
 
+/// The route of places, which needs no warehouse.
+pub fn places() -> OpenApiRouter {
+    places::router()
+}
+
 /// All routes with their descriptions for OpenAPI. Who only looks may do so often, who changes something less often,
 /// and what only the administrator may is closed to others.
 pub fn router(api: &Api) -> OpenApiRouter {
     let looking = OpenApiRouter::new()
         .merge(places::router())
+        .merge(cities::looking())
         .merge(events::router())
+        .merge(images::looking())
+        .merge(models::router())
+        .merge(donations::looking())
+        .merge(legacy::looking())
         .layer(api.reads.layer());
     let changing = OpenApiRouter::new()
+        .merge(cities::changing())
+        .merge(donations::changing())
+        .merge(legacy::changing())
         .layer(api.writes.layer());
     let deciding = OpenApiRouter::new()
+        .merge(decisions::router())
+        .merge(images::deciding())
+        .merge(jobs::router())
         .layer(api.gate.layer());
     looking.merge(changing).merge(deciding).with_state(api.clone())
 }
 
 /// The routes, the document about them under its own path and the original's, and the pages that show it.
 pub fn documented(routes: OpenApiRouter) -> Router {
-    openapi::documented(routes)
+    let original = legacy::documents(routes.get_openapi());
+    openapi::documented(routes).merge(original)
 }
 
 /// Settings that cannot be meant.

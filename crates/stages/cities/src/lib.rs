@@ -8,28 +8,28 @@
 
 mod changes;
 mod config;
-#[cfg(any())]
 pub mod donations;
 mod error;
 pub mod http;
 pub mod life;
 mod metrics;
 pub mod places;
-pub mod planner { pub fn tasks(_: &std::sync::Arc<crate::Cities>) -> Vec<crate::scheduler::Task> { vec![] } }
+pub mod planner;
 pub mod requester;
 pub mod requests;
 pub mod scheduler;
+pub mod upkeep;
 mod work;
 
 use std::sync::Arc;
 
-#[derive(Debug,Clone)]
-pub struct Warehouse { pub database: sightscan_warehouse::Database, pub blobs: sightscan_blobs::Blobs }
+use sightscan_warehouse::Warehouse;
+use tokio::sync::Semaphore;
 
 pub use config::Config;
 pub use error::{Error, Result};
 pub use http::Api;
-pub use life::{Action, Decision};
+pub use life::{Action, Decision, Life};
 pub use places::{Country, Place, Places, Region, Resolution, Suggestion};
 pub use requester::{Requester, Salt};
 pub use requests::{Requested, Wanted};
@@ -39,24 +39,38 @@ use changes::Changes;
 use metrics::Metrics;
 
 /// The cities of an installation, as one process has them.
-#[derive(Debug)]
 pub struct Cities {
     pub(crate) warehouse: Warehouse,
     pub(crate) config: Config,
     pub(crate) salt: Salt,
     pub(crate) changes: Changes,
     pub(crate) metrics: Metrics,
+    pub(crate) read_model: ReadModel,
+    /// Places for those who decode pictures, which takes memory.
+    pub(crate) decoding: Semaphore,
 }
 
+/// Reads an ONNX file that another program sent: its specification (`model.toml`), or why it is none.
+pub type ReadModel = Arc<dyn Fn(&[u8]) -> std::result::Result<String, String> + Send + Sync>;
+
+/// Pictures that are decoded at once.
+const DECODING: usize = 2;
+
 impl Cities {
-    /// The cities of this warehouse.
+    /// The cities of this warehouse; `read_model` is asked about models that other programs send.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn open(warehouse: Warehouse, config: Config) -> Result<Arc<Self>> {
+    pub async fn open(warehouse: Warehouse, config: Config, read_model: ReadModel) -> Result<Arc<Self>> {
         let salt = Salt::of(&warehouse.database).await?;
         let changes = Changes::new(warehouse.database.clone());
-        Ok(Arc::new(Self { warehouse, config, salt, changes, metrics: Metrics::new() }))
+        let (metrics, decoding) = (Metrics::new(), Semaphore::new(DECODING));
+        Ok(Arc::new(Self { warehouse, config, salt, changes, metrics, read_model, decoding }))
+    }
+
+    /// The database of these cities.
+    pub fn database(&self) -> &sightscan_warehouse::Database {
+        &self.warehouse.database
     }
 
     /// What was counted, in Prometheus' text format.
@@ -74,5 +88,13 @@ impl Cities {
         };
         // On a thread of its own: the first question unpacks the gazetteer.
         Ok(tokio::task::spawn_blocking(resolve).await?)
+    }
+}
+
+impl std::fmt::Debug for Cities {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { warehouse, config, .. } = self;
+        let mut debug = formatter.debug_struct("Cities");
+        debug.field("warehouse", warehouse).field("config", config).finish_non_exhaustive()
     }
 }

@@ -3,12 +3,17 @@
 //! Each step, its event in the history and the job that it asks for are one transaction.
 
 use sightscan_types::{CityId, CityState, Stage};
-use sightscan_warehouse::cities::{self, City, Progress, Step};
-use sightscan_warehouse::{Transaction, jobs};
+use sightscan_warehouse::cities::{self, City, Step};
+use sightscan_warehouse::jobs::{self, Cancelled, Job, Retried};
+use sightscan_warehouse::{Transaction, planning};
 
 use crate::Cities;
 use crate::error::{Error, Result, retried};
-use crate::work::enqueue;
+use crate::work::stage;
+
+pub use stages::Life;
+
+mod stages;
 
 /// What an admin can decide about a city.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +112,7 @@ impl Cities {
         if action.ends_work() {
             self.cancel_work(&mut transaction, city, action.verb()).await?;
         } else if let Some(stage) = stage {
-            enqueue(&mut transaction, &self.config, &after, stage, decision.request_id).await?;
+            self.enqueue(&mut transaction, &after, stage, decision.request_id).await?;
         }
         transaction.commit().await?;
         Ok(after)
@@ -121,10 +126,11 @@ impl Cities {
         decision: &Decision<'_>,
     ) -> Result<City> {
         let approved = self.take(transaction, city, &Action::Approve, *decision).await?;
-        enqueue(transaction, &self.config, &approved, Stage::Crawl, decision.request_id).await?;
+        self.enqueue(transaction, &approved, Stage::Crawl, decision.request_id).await?;
         Ok(approved)
     }
 
+    /// Takes the step of an action.
     async fn take(
         &self,
         transaction: &mut Transaction,
@@ -133,12 +139,96 @@ impl Cities {
         decision: Decision<'_>,
     ) -> Result<City> {
         let now = self.warehouse.database.now();
-        cities::step(transaction, city.id, &action.step(), decision.actor, decision.why, now)
-            .await?
-            .map_err(|refused| Error::NotNow {
-                city: city.name.clone(),
-                state: refused.state,
-                verb: action.verb(),
-            })
+        let taken =
+            cities::step(transaction, city.id, &action.step(), decision.actor, decision.why, now).await?;
+        if taken.is_ok() && *action == Action::Approve {
+            self.metrics.approvals.increment(1);
+        }
+        taken.map_err(|refused| Error::NotNow {
+            city: city.name.clone(),
+            state: refused.state,
+            verb: action.verb(),
+        })
     }
+
+    async fn cancel_work(&self, transaction: &mut Transaction, city: CityId, verb: &str) -> Result<()> {
+        let (now, reason) = (self.warehouse.database.now(), format!("an admin decided to {verb} the city"));
+        for job in planning::live_jobs(transaction, city).await? {
+            jobs::cancel(transaction, job, &reason, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Cancels a job: one that waits at once, one that runs when its worker hears of it. A city that waits for the job
+    /// is paused then.
+    ///
+    /// # Errors
+    /// When the job is finished, or the database does not answer.
+    pub async fn cancel_job(&self, job: &Job, actor: &str) -> Result<()> {
+        retried(|| self.try_to_cancel(job, actor)).await
+    }
+
+    async fn try_to_cancel(&self, job: &Job, actor: &str) -> Result<()> {
+        let database = &self.warehouse.database;
+        let mut transaction = database.begin().await?;
+        let city = lock(&mut transaction, job).await?;
+        let reason = format!("cancelled by {actor}");
+        match (jobs::cancel(&mut transaction, job.id, &reason, database.now()).await?, city, stage(job)) {
+            (Cancelled::NotLive, ..) => return Err(job_not_now(job, "cancel")),
+            // Its worker tells the city.
+            (Cancelled::Requested, ..) => {}
+            (Cancelled::AtOnce, Some(city), Some(stage)) => {
+                stages::cancelled(&mut transaction, &city, stage, actor, database.now()).await?;
+            }
+            (Cancelled::AtOnce, ..) => {}
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    /// Enqueues a dead or cancelled job again; the city that had stopped with it goes on.
+    ///
+    /// # Errors
+    /// When the job has not failed or another one does its work, or the database does not answer.
+    pub async fn retry_job(&self, job: &Job, actor: &str) -> Result<()> {
+        retried(|| self.try_to_retry(job, actor)).await
+    }
+
+    async fn try_to_retry(&self, job: &Job, actor: &str) -> Result<()> {
+        let now = self.warehouse.database.now();
+        let mut transaction = self.warehouse.database.begin().await?;
+        let city = lock(&mut transaction, job).await?;
+        match jobs::retry(&mut transaction, job.id, now).await? {
+            Retried::Again => {}
+            Retried::SameIsLive(other) => return Err(Error::SameIsLive { job: job.id, other }),
+            Retried::NotFailed => return Err(job_not_now(job, "retry")),
+        }
+        if let Some(city) = city.filter(|city| has_stopped_with(city, stage(job))) {
+            let why = format!("its job {} was enqueued again", job.id);
+            // Somebody else was faster where this is refused; the city goes on all the same.
+            let _ = cities::step(&mut transaction, city.id, &Step::Resume, actor, Some(&why), now).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Locks the city of a job, before the job is: in this order everybody locks.
+async fn lock(transaction: &mut Transaction, job: &Job) -> Result<Option<City>> {
+    match job.city {
+        Some(city) => Ok(Some(cities::lock(transaction, city).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Whether a city waits for this stage and for nothing else.
+fn has_stopped_with(city: &City, stage: Option<Stage>) -> bool {
+    let waits_for = match city.state {
+        CityState::Failed => city.failed_stage,
+        CityState::Paused => city.resumes.and_then(stage_of),
+        _ => None,
+    };
+    stage.is_some() && waits_for == stage
+}
+
+fn job_not_now(job: &Job, verb: &'static str) -> Error {
+    Error::JobNotNow { job: job.id, state: job.state, verb }
 }

@@ -1,5 +1,15 @@
-//! The routes of cities over real sockets.
+//! Cities over real sockets, on both databases.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod documents;
+mod donations;
+mod events;
+mod legacy;
+mod life;
 mod places;
+mod planner;
+mod requests;
+mod scheduler;
+mod security;
+mod support;

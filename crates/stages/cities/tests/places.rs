@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 /// The address of a server that runs until its test ends.
 async fn start() -> String {
-    let router = documented(sightscan_cities::http::router());
+    let router = documented(sightscan_cities::http::places());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = surround(router, Arc::new(|_| {}));
@@ -80,7 +80,7 @@ async fn questions_that_cannot_be_answered_are_problems() {
 
 #[test]
 fn the_route_is_described() {
-    let api = sightscan_cities::http::router().into_openapi();
+    let api = sightscan_cities::http::places().into_openapi();
     let api = serde_json::to_value(api).unwrap();
     let get = &api["paths"]["/v1/places"]["get"];
     assert_eq!(get["parameters"][0]["name"], "q");

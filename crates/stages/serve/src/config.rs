@@ -120,7 +120,8 @@ impl Config {
         Duration::from_millis(self.drain_delay_ms)
     }
 
-    pub(crate) fn server_options(&self) -> ServerOptions {
+    /// What the server loop is told.
+    pub fn server_options(&self) -> ServerOptions {
         ServerOptions {
             max_connections: self.max_connections,
             drain_limit: Duration::from_millis(self.drain_limit_ms),

@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, info, info_span, warn};
+use tracing::{Instrument as _, error, info, info_span, warn};
 
 use super::{OUTAGE, Shared, after, milliseconds};
 use crate::handler::JobError;
 use crate::observer::Event;
-use crate::run::{Completed, Run};
+use crate::run::{Completed, Observed, Run};
 
 /// How often progress is written, at most.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -111,8 +111,13 @@ impl Attempt {
         if self.run.is_cancelled() {
             return self.settle(&Verdict::Cancel).await;
         }
-        if self.shared.outage.note(self.begin().await).is_none() {
-            return self.settle(&Verdict::HandBack).await;
+        match self.show(Event::Started).await {
+            Ok(()) => {}
+            Err(error) if error.is_transient() => {
+                self.shared.outage.failed(&error);
+                return self.settle(&Verdict::HandBack).await;
+            }
+            Err(error) => return self.settle(&self.verdict(End::Failed(error.into()))).await,
         }
         info!(attempt, "the job begins");
         match self.supervise().await {
@@ -126,10 +131,6 @@ impl Attempt {
             }
             end => self.settle(&self.verdict(end)).await,
         }
-    }
-
-    async fn begin(&self) -> Result<(), Error> {
-        self.show(Event::Started).await
     }
 
     /// Shows an event that is true by itself to the observer.
@@ -227,7 +228,14 @@ impl Attempt {
     async fn settle_at_last(&self, verdict: &Verdict) -> Outcome {
         let mut failures = 0;
         loop {
-            if let Some(outcome) = self.shared.outage.note(self.try_to_settle(verdict).await) {
+            let settled = match self.try_to_settle(verdict, self.run.observed.as_ref()).await {
+                Err(error) if !error.is_transient() && self.run.observed.is_some() => {
+                    error!(%error, "the city does not learn how its job ended");
+                    self.try_to_settle(verdict, None).await
+                }
+                settled => settled,
+            };
+            if let Some(outcome) = self.shared.outage.note(settled) {
                 return outcome;
             }
             failures += 1;
@@ -235,10 +243,10 @@ impl Attempt {
         }
     }
 
-    async fn try_to_settle(&self, verdict: &Verdict) -> Result<Outcome, Error> {
+    async fn try_to_settle(&self, verdict: &Verdict, observed: Option<&Observed>) -> Result<Outcome, Error> {
         let mut transaction = self.run.database.begin().await?;
         // Observers lock cities, and a city is locked before its jobs.
-        if let (Some(observed), Some(event)) = (&self.run.observed, verdict.event()) {
+        if let (Some(observed), Some(event)) = (observed, verdict.event()) {
             observed.show(&mut transaction, event).await?;
         }
         if let Some(outcome) = self.write(&mut transaction, verdict).await? {
@@ -248,7 +256,7 @@ impl Attempt {
         transaction.rollback().await?;
         match verdict {
             // It was asked for again after somebody had asked to cancel it.
-            Verdict::Cancel => Box::pin(self.try_to_settle(&Verdict::HandBack)).await,
+            Verdict::Cancel => Box::pin(self.try_to_settle(&Verdict::HandBack, None)).await,
             _ => Ok(Outcome::Lost),
         }
     }

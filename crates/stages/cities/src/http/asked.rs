@@ -108,6 +108,8 @@ problem_sets! {
         Internal, Unavailable;
     /// Of a decision about a city.
     DecisionProblems: Malformed, Unauthorized, UnknownCity, NotNow, UnsupportedMediaType, RateLimited, Internal, Unavailable;
+    /// Of what is only counted.
+    CountProblems: RateLimited, Internal, Unavailable;
     /// Of an image.
     ImageProblems: UnknownImage, RateLimited, Internal, Unavailable;
     /// Of an image's file.

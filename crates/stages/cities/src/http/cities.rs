@@ -13,7 +13,7 @@ use sightscan_http::axum::response::IntoResponse;
 use sightscan_http::{ClientAddress, Page, PageQuery, Problem, RequestId};
 use sightscan_types::{CityState, Slug, Stage};
 use sightscan_warehouse::cities::{self, City, Event, Filter, Requests};
-mod marts { pub struct Progress {pub images:i64,pub labelled:i64,pub empty:i64,pub unlabelled:i64,pub donated:i64,pub boxes:i64,pub sights:i64,pub models:i64,pub refreshed_at:i64} pub async fn progress(_: &sightscan_warehouse::Database, _: &sightscan_types::Slug) -> sightscan_warehouse::Result<Option<Progress>> { Ok(None) } }
+use sightscan_warehouse::marts;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -1,10 +1,12 @@
 //! Answering with blobs.
 
+use std::convert::Infallible;
 use std::ops::Range;
-use std::sync::Arc;
 
 use sightscan_blobs::Blobs;
 use sightscan_http::axum::body::Body;
+use sightscan_http::axum::extract::FromRequestParts;
+use sightscan_http::axum::http::request::Parts;
 use sightscan_http::axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sightscan_http::axum::response::Response;
 use sightscan_http::{Download, Problem};
@@ -34,13 +36,10 @@ pub(super) struct File {
     pub(super) headers: HeaderMap,
 }
 
-impl<S: Sync> sightscan_http::axum::extract::FromRequestParts<S> for Request {
-    type Rejection = std::convert::Infallible;
+impl<S: Sync> FromRequestParts<S> for Request {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(
-        parts: &mut sightscan_http::axum::http::request::Parts,
-        _: &S,
-    ) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self { method: parts.method.clone(), headers: parts.headers.clone() })
     }
 }
@@ -71,11 +70,7 @@ pub(super) fn text(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// Files that never change, since their address says which content they have; `scope` says who may keep them.
-pub(super) fn immutable(scope: &str) -> HeaderMap {
-    let value = text(format!("{scope}, max-age=31536000, immutable"));
-    HeaderMap::from_iter([(header::CACHE_CONTROL, value)])
+/// The file of an image never changes, but it may be withdrawn: `scope` says who may keep it for an hour.
+pub(super) fn kept_by(scope: &str) -> HeaderMap {
+    HeaderMap::from_iter([(header::CACHE_CONTROL, text(format!("{scope}, max-age=3600")))])
 }
-
-/// Shared by handlers that answer with blobs.
-pub(super) type Shared = Arc<crate::Cities>;

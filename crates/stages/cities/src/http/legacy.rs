@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{DonationProblems, ModelProblems, Named};
+use super::asked::{CountProblems, DonationProblems, ModelProblems, Named};
 use super::donations::deletion_link;
 use super::files;
 use super::upload::Form;
@@ -129,11 +129,6 @@ async fn add(
     let (requester, id) = (cities.salt.requester(client), RequestId::of(&headers));
     cities.request(&wanted, &requester, Some(id.as_str())).await?;
     Ok(done())
-}
-
-super::asked::problem_sets! {
-    /// Of what is counted.
-    CountProblems: RateLimited, Internal, Unavailable;
 }
 
 /// Donates a picture for a city that somebody has asked for. It is used once a person has looked at it; the header `link`

@@ -25,7 +25,7 @@ pub(super) struct Form {
     /// The field `consent`.
     pub(super) consent: Option<String>,
     /// Keeps the form's share of the memory.
-    pub(super) hold: Hold,
+    _hold: Hold,
 }
 
 impl FromRequest<Api> for Form {
@@ -40,7 +40,7 @@ impl FromRequest<Api> for Form {
         let received = api.uploads.receive(body, Instant::now() + PATIENCE).await?;
         let request = Request::from_parts(parts, Body::from(received.bytes));
         let fields = Multipart::from_request(request, &()).await.map_err(|error| bad(&error.body_text()))?;
-        let mut form = Self { image: None, consent: None, hold: received.hold };
+        let mut form = Self { image: None, consent: None, _hold: received.hold };
         form.read(fields).await?;
         Ok(form)
     }

@@ -1,0 +1,392 @@
+//! The roles that run for long, as processes.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::program::*;
+
+const TOKEN: &str = "a-token-for-the-tests";
+
+/// `sightscan` with this verb, on its own data folder, logging in JSON.
+fn role(data: &Path, verb: &str) -> Command {
+    let mut command = sightscan(data);
+    command.env("SIGHTSCAN_ADMIN_TOKEN", TOKEN).args(["--log-json", verb]);
+    command
+}
+
+fn up(data: &Path) -> Server {
+    let mut command = role(data, "up");
+    command.args(["--listen", "127.0.0.1:0"]);
+    Server::launch(command)
+}
+
+/// Sends a request and gives the status and the body.
+fn call(method: reqwest::Method, url: &str, body: Option<Value>) -> (u16, Value) {
+    block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client.request(method, url).bearer_auth(TOKEN);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    })
+}
+
+fn get(url: &str) -> Value {
+    let (status, body) = call(reqwest::Method::GET, url, None);
+    assert_eq!(status, 200, "{url}: {body}");
+    body
+}
+
+fn request_city(server: &Server, name: &str) -> Value {
+    let (status, body) = call(reqwest::Method::POST, &server.url("/v1/cities"), Some(json!({"name": name})));
+    assert!((200..300).contains(&status), "{status} {body}");
+    body
+}
+
+/// Waits until the condition holds.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(40), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The first lines of a city's stream of events, up to one that contains this text.
+fn events_until(server: &Server, city: &str, text: &str) -> String {
+    let stream = std::net::TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let head = format!("GET /v1/cities/{city}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    std::io::Write::write_all(&mut &stream, head.as_bytes()).unwrap();
+    let mut seen = String::new();
+    for line in BufReader::new(stream).lines() {
+        let line = line.unwrap();
+        let is_last = line.contains(text);
+        seen += &line;
+        seen.push('\n');
+        if is_last {
+            return seen;
+        }
+    }
+    panic!("the events ended: {seen}");
+}
+
+#[test]
+fn a_requested_city_survives_a_kill_and_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = up(folder.path());
+    let requested = request_city(&server, "Berlin");
+    assert!(requested.to_string().contains("approved"), "{requested}");
+    let events = events_until(&server, "berlin", "approved");
+    assert!(events.contains("text/event-stream") && events.contains("event: state"), "{events}");
+    let before = get(&server.url("/v1/cities/berlin"));
+    let jobs = get(&server.url("/v1/jobs"));
+    // SIGKILL: no clean end of any kind.
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let server = up(folder.path());
+    let mut after = get(&server.url("/v1/cities/berlin"));
+    after["counts"] = before["counts"].clone();
+    assert_eq!(after, before);
+    assert_eq!(get(&server.url("/v1/jobs")), jobs);
+    assert_eq!(jobs["items"][0]["name"], "crawl-city");
+    let again = request_city(&server, "Berlin");
+    assert!(again.to_string().contains("approved"), "{again}");
+    assert_eq!(get(&server.url("/v1/jobs"))["items"].as_array().unwrap().len(), 1, "asking twice starts nothing twice");
+}
+
+#[test]
+fn the_token_is_made_and_printed_at_the_first_start_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = || {
+        let mut child = sightscan(folder.path())
+            .args(["up", "--listen", "127.0.0.1:0"])
+            .env_remove("SIGHTSCAN_ADMIN_TOKEN")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let (mut told, mut line) = (String::new(), String::new());
+        while !line.contains("health") {
+            line.clear();
+            assert!(out.read_line(&mut line).unwrap() > 0, "{told}");
+            told += &line;
+        }
+        terminate(&child);
+        assert!(child.wait().unwrap().success());
+        out.read_to_string(&mut told).unwrap();
+        told
+    };
+    assert!(printed().contains("admin token"));
+    assert!(!printed().contains("admin token"));
+}
+
+fn terminate(child: &std::process::Child) {
+    let killed = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
+    assert!(killed.success());
+}
+
+#[test]
+fn every_role_ends_well_when_it_is_asked_to() {
+    let folder = tempfile::tempdir().unwrap();
+    for (verb, arguments, sign) in [
+        ("up", vec!["--listen", "127.0.0.1:0"], "server listens"),
+        ("api", vec!["--listen", "127.0.0.1:0"], "server listens"),
+        ("worker", vec!["--jobs", "crawl,label,train,upkeep"], "worker is ready"),
+        ("scheduler", vec![], "scheduler plans"),
+    ] {
+        let mut child = role(folder.path(), verb).args(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        wait_for_line(&mut log, sign);
+        terminate(&child);
+        let mut rest = String::new();
+        log.read_to_string(&mut rest).unwrap();
+        assert!(child.wait().unwrap().success(), "{verb}: {rest}");
+    }
+}
+
+fn wait_for_line(log: &mut impl BufRead, sign: &str) -> String {
+    let mut told = String::new();
+    while !told.contains(sign) {
+        assert!(log.read_line(&mut told).unwrap() > 0, "it ended: {told}");
+    }
+    told
+}
+
+#[test]
+fn roles_without_a_public_port_tell_how_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for (verb, arguments) in [("worker", vec!["--jobs", "upkeep"]), ("scheduler", vec![])] {
+        let mut command = role(folder.path(), verb);
+        command.args(arguments).args(["--admin-listen", "127.0.0.1:0"]);
+        let server = Server::launch(command);
+        assert_eq!(reqwest_get(&server.url("/healthz")).unwrap(), 200);
+        let metrics = get(&server.url("/metrics"));
+        assert!(metrics.as_str().unwrap().contains("sightscan_"), "{verb}: {metrics}");
+    }
+}
+
+#[test]
+fn a_worker_ends_when_it_is_idle_for_long_enough_and_knows_its_queues() {
+    let folder = tempfile::tempdir().unwrap();
+    let begin = Instant::now();
+    stdout_of(role(folder.path(), "worker").args(["--jobs", "upkeep", "--exit-when-idle", "1"]));
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+    let error = failure_of(role(folder.path(), "worker").args(["--jobs", "crawling"]));
+    assert!(error.contains("`crawling`") && error.contains("crawl, label, train and upkeep"), "{error}");
+}
+
+#[test]
+fn of_two_schedulers_one_leads_and_the_other_takes_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut child = role(folder.path(), "scheduler").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        (child, log)
+    };
+    let leads = r#""leads":true"#;
+    let (mut first, mut first_log) = start();
+    wait_for_line(&mut first_log, leads);
+    let (mut second, mut second_log) = start();
+    wait_for_line(&mut second_log, "scheduler plans");
+    terminate(&first);
+    // Who resigns is followed at the next sign, not after the whole leadership.
+    wait_for_line(&mut second_log, leads);
+    assert!(first.wait().unwrap().success());
+    terminate(&second);
+    assert!(second.wait().unwrap().success());
+}
+
+#[test]
+fn jobs_are_listed_shown_cancelled_and_retried_from_the_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = up(folder.path());
+    request_city(&server, "Berlin");
+    let jobs = |arguments: &[&str]| stdout_of(role(folder.path(), "jobs").args(arguments));
+    let listed = jobs(&["list", "--state", "waiting"]);
+    let id = listed.split_whitespace().next().unwrap();
+    assert!(listed.contains("crawl-city"), "{listed}");
+    assert!(jobs(&["show", id]).contains("max_sights"));
+    assert!(jobs(&["cancel", id]).contains("cancelled"));
+    assert!(jobs(&["list", "--state", "cancelled"]).contains(id));
+    assert!(jobs(&["retry", id]).contains("waits"));
+    let error = failure_of(role(folder.path(), "jobs").args(["retry", id]));
+    assert!(error.contains("jobs list"), "{error}");
+}
+
+#[test]
+fn the_schema_is_printed_and_goes_down_and_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrate = |arguments: &[&str]| stdout_of(role(folder.path(), "migrate").args(arguments));
+    let schema = migrate(&["--sql"]);
+    assert!(schema.contains("CREATE TABLE load_images") && schema.contains("SQLite"), "{schema}");
+    assert!(!folder.path().join("sightscan.db").exists(), "printing changes nothing");
+    assert!(migrate(&[]).contains("steps: 1"));
+    assert!(migrate(&[]).contains("no change"));
+    assert!(migrate(&["--to", "0"]).contains("schema version 0"));
+    let mut command = role(folder.path(), "migrate");
+    command.arg("--sql").env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
+    assert!(stdout_of(&mut command).contains("PostgreSQL"));
+}
+
+#[test]
+fn row_45_and_46_an_imported_model_is_served_to_the_old_client() {
+    let (folder, model) = folder_with_model();
+    let told = stdout_of(role(folder.path(), "model").args(["import"]).arg(&model).args(["--city", "Köln"]));
+    assert!(told.contains("version 1 of Köln"), "{told}");
+    let server = up(folder.path());
+    assert_eq!(get(&server.url("/api/cities/")), json!({"cities": ["KÖLN"]}));
+    assert_eq!(get(&server.url("/api/cities/KÖLN/model/version")), json!(1));
+    assert_eq!(get(&server.url("/api/cities/Rom/model/version")), json!(-1));
+    let served = block_on(async {
+        let response = reqwest::get(server.url("/api/cities/KÖLN/model")).await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.bytes().await.unwrap()
+    });
+    assert_eq!(served, fs_err::read(&model).unwrap());
+    assert_eq!(call(reqwest::Method::GET, &server.url("/api/cities/Atlantis/model"), None).0, 404);
+    assert_eq!(get(&server.url("/v1/cities/koln"))["state"], "live");
+}
+
+#[test]
+fn the_originals_variables_are_read_at_the_start_of_a_role() {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [
+        ("MAX_SIGHTS_PER_CITY", "7"),
+        ("MAX_IMAGES_PER_SIGHT", "8"),
+        ("MAX_GOOGLE_VISION_CALLS_PER_NEW_CITY", "9"),
+        ("DATA_MART_REFRESH_DATA_MARTS_EVERY_SECONDS", "61"),
+        ("DATA_MART_ENABLE_MODEL_TRAINING_EVERY_SECONDS", "10"),
+        ("DATA_MART_ENABLE_LABELLING_REQUESTS_EVERY_SECONDS", "63"),
+        ("MTS_EPOCHS", "100"),
+        ("MIN_LABELLED_IMAGES_NEEDED_FOR_TRAINING", "100"),
+        ("MIN_IMAGE_NUMBER_PER_LABEL", "10"),
+        ("API_ENDPOINT_URL", "https://api.example/"),
+        ("MTS_EC2_INSTANCE_ID", "i-123"),
+        ("AWS_REGION", "eu-central-1"),
+        ("ILS_PORT", "8001"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "./auth.json"),
+    ];
+    let secrets = [("MAPS_KEY", "key-of-maps"), ("AWS_ACCESS_KEY_ID", "id-of-aws"), ("AWS_ACCESS_KEY", "secret-of-aws"), ("PGPASSWORD", "secret-of-pg")];
+    let lost = [("IC_URL", "http://ic"), ("ILS_PUBLIC_ENDPOINT_URL", "http://ils"), ("IS_MTS_GPU_ENABLED", "true")];
+    for (verb, arguments) in [("up", vec!["--listen", "127.0.0.1:0"]), ("api", vec!["--listen", "127.0.0.1:0"]), ("scheduler", vec![]), ("worker", vec!["--jobs", "crawl"])] {
+        let mut command = role(folder.path(), verb);
+        command.args(arguments).envs(variables).envs(secrets).envs(lost).stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let sign = match verb {
+            "worker" => "worker is ready",
+            "scheduler" => "scheduler plans",
+            _ => "server listens",
+        };
+        let told = wait_for_line(&mut log, sign);
+        terminate(&child);
+        assert!(child.wait().unwrap().success());
+        for (name, value) in variables {
+            assert!(told.lines().any(|line| line.contains(name) && line.contains(value)), "{verb}: {name} in {told}");
+        }
+        for (name, value) in secrets {
+            assert!(told.contains(name) && !told.contains(value), "{verb}: {name}");
+        }
+        for (name, _) in lost {
+            let line = told.lines().find(|line| line.contains(name)).unwrap();
+            assert!(line.contains("WARN") && line.contains("sightscan worker --jobs"), "{line}");
+        }
+        assert!(told.lines().any(|line| line.contains("WARN") && line.contains("below 300 seconds")), "{told}");
+    }
+}
+
+#[test]
+fn the_settings_of_a_crawl_come_from_the_originals_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = role(folder.path(), "up");
+    command
+        .args(["--listen", "127.0.0.1:0"])
+        .envs([("MAX_SIGHTS_PER_CITY", "7"), ("MAX_IMAGES_PER_SIGHT", "8")]);
+    let server = Server::launch(command);
+    request_city(&server, "Berlin");
+    let listed = stdout_of(role(folder.path(), "jobs").arg("list"));
+    let shown = stdout_of(role(folder.path(), "jobs").args(["show", listed.split_whitespace().next().unwrap()]));
+    assert!(shown.contains(r#"max_sights\":7,\"max_images_per_sight\":8"#), "{shown}");
+}
+
+#[test]
+fn a_file_named_env_is_read_and_variables_win_over_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join(".env"), "DATABASE_URL=sqlite:from-env.db\nMTS_EPOCHS=none\n").unwrap();
+    let error = failure_of(role(folder.path(), "scheduler").env("MAX_SIGHTS_PER_CITY", "7"));
+    assert!(error.contains("MTS_EPOCHS is `none`"), "{error}");
+    let told = stdout_of(role(folder.path(), "migrate").env("MTS_EPOCHS", "5"));
+    assert!(told.contains("sqlite:from-env.db"), "{told}");
+}
+
+#[test]
+fn settings_that_cannot_be_meant_are_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value, told) in [
+        ("PGHOST", "http://db.example:5432", "PGHOST=db.example"),
+        ("MAX_SIGHTS_PER_CITY", "None", "whole number"),
+        ("DOS_PORT", "http", "port"),
+        ("SIGHTSCAN_ADMIN_TOKEN", "short", "SIGHTSCAN_ADMIN_TOKEN"),
+    ] {
+        let error = failure_of(role(folder.path(), "api").args(["--listen", "127.0.0.1:0"]).env(name, value));
+        assert!(error.contains(told), "{name}: {error}");
+    }
+}
+
+#[test]
+fn the_originals_database_variables_reach_postgresql() {
+    let server = std::env::var("SIGHTSCAN_TEST_POSTGRES").expect("SIGHTSCAN_TEST_POSTGRES, see scripts/test");
+    let url = block_on(sightscan_testkit::database::new_database(&server));
+    let (authority, name) = url.strip_prefix("postgres://").unwrap().split_once('/').unwrap();
+    let (user, address) = authority.split_once('@').unwrap();
+    let (host, port) = address.split_once(':').unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = role(folder.path(), "up");
+    command.args(["--listen", "127.0.0.1:0"]).envs([
+        ("PGHOST", host),
+        ("PGPORT", port),
+        ("PGDATABASE", name),
+        ("PGUSER", user),
+        ("PGPASSWORD", "unused"),
+    ]);
+    let running = Server::launch(command);
+    request_city(&running, "Berlin");
+    assert_eq!(get(&running.url("/v1/cities/berlin"))["state"], "approved");
+    assert!(!folder.path().join("sightscan.db").exists());
+}
+
+#[test]
+fn other_host_names_are_refused_where_hosts_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = role(folder.path(), "api");
+    command.args(["--listen", "127.0.0.1:0", "--allowed-hosts", "guide.example"]);
+    let server = Server::launch(command);
+    assert_eq!(reqwest_get(&server.url("/v1/cities")).unwrap(), 421);
+    assert_eq!(reqwest_get(&server.url("/healthz")).unwrap(), 200);
+}
+
+#[test]
+fn row_08_what_a_tool_inserts_is_moved_on_by_warehouse_refresh() {
+    let folder = tempfile::tempdir().unwrap();
+    stdout_of(&mut role(folder.path(), "migrate"));
+    let picture = sightscan_testkit::tiny::plain_picture([9, 99, 199], 64, 48);
+    let url = format!("sqlite:{}", folder.path().join("sightscan.db").display());
+    let source = "https://example.org/liberty.png";
+    block_on(sightscan_testkit::database::insert_arrival(&url, &picture, "new_york", source));
+    let told = stdout_of(role(folder.path(), "warehouse").arg("refresh"));
+    assert!(told.contains('1'), "{told}");
+    let server = up(folder.path());
+    eventually("the refresh counts the city", || get(&server.url("/v1/cities/new-york"))["counts"]["images"] == 1);
+    let images = get(&server.url("/v1/cities/new-york/images"));
+    assert_eq!(images["items"][0]["source"], "https://example.org/liberty.png", "{images}");
+}

@@ -1,0 +1,144 @@
+//! The configuration: a section a crate, each owned by its crate.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "sightscan.toml";
+
+/// The whole of `sightscan.toml`; flags and variables win over it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Section `[serve]`.
+    pub serve: sightscan_serve::Config,
+    /// Section `[cities]`.
+    pub cities: sightscan_cities::Config,
+    /// Section `[storage]`.
+    pub storage: Storage,
+    /// Section `[worker]`.
+    pub worker: Worker,
+    /// Section `[admin]`.
+    pub admin: Admin,
+}
+
+/// The section `[storage]`: where the rows and the blobs are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// `postgres://…` or `sqlite:FILE`; the file `sightscan.db` in the data folder unless given. `DATABASE_URL` and the
+    /// `PG*` variables win over it.
+    pub database: Option<String>,
+    /// `s3://bucket/prefix` or a folder; `blobs` in the data folder unless given.
+    pub blobs: Option<String>,
+}
+
+/// The section `[worker]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worker {
+    /// Jobs that run at once.
+    pub concurrency: usize,
+    /// A worker that is not heard of for so long has lost its jobs, in seconds.
+    pub lease_seconds: u64,
+    /// How long jobs may still run once the worker is told to stop; then they are handed back. In seconds.
+    pub grace_seconds: u64,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { concurrency: 1, lease_seconds: 60, grace_seconds: 20 }
+    }
+}
+
+/// The section `[admin]`: health and metrics of roles without a public port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// The address to listen on; nothing listens unless given.
+    pub listen: Option<SocketAddr>,
+}
+
+/// A configuration file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    /// It is not what a configuration looks like.
+    #[error("{} is no configuration of SightScan: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Config {
+    /// The defaults of `up`: somebody who tries it out does not wait for an hour.
+    pub fn for_up() -> Self {
+        let often = 5;
+        let cities = sightscan_cities::Config {
+            refresh_seconds: often,
+            plan_labelling_seconds: often,
+            plan_training_seconds: often,
+            ..sightscan_cities::Config::default()
+        };
+        Self { cities, ..Self::default() }
+    }
+
+    /// Reads the file that was named, else `sightscan.toml` in the working folder if there is one. What it does not
+    /// say stays as it is.
+    ///
+    /// # Errors
+    /// When the named file is missing, or the file is no configuration.
+    pub fn read(self, named: Option<&Path>) -> Result<Self, ConfigError> {
+        let usual = PathBuf::from(DEFAULT_FILE);
+        let Some(path) = named.or_else(|| usual.exists().then_some(&*usual)) else {
+            return Ok(self);
+        };
+        let text = fs_err::read_to_string(path)?;
+        self.with(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    fn with(self, text: &str) -> Result<Self, toml::de::Error> {
+        // Read on its own first: so errors tell the line.
+        let _: Self = toml::from_str(text)?;
+        let mut whole = toml::Table::try_from(self).map_err(serde::de::Error::custom)?;
+        for (section, keys) in toml::from_str::<toml::Table>(text)? {
+            if let (Some(toml::Value::Table(known)), toml::Value::Table(keys)) = (whole.get_mut(&section), keys) {
+                known.extend(keys);
+            }
+        }
+        whole.try_into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_sections_and_keys_are_refused_with_file_and_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sightscan.toml");
+        for (text, name) in [("[serv]\n", "serv"), ("[cities]\nqueue_dept = 3\n", "queue_dept")] {
+            fs_err::write(&path, text).unwrap();
+            let error = Config::default().read(Some(&path)).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("sightscan.toml"), "{error}");
+        }
+        fs_err::write(&path, "[serve]\nqueue_depth = 3\n[cities]\nrequest_threshold = 100\n").unwrap();
+        let config = Config::for_up().read(Some(&path)).unwrap();
+        assert_eq!((config.serve.queue_depth, config.cities.request_threshold), (3, 100));
+        assert_eq!((config.cities.refresh_seconds, config.cities.epochs), (5, 100), "the rest stays as it was");
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        assert!(Config::default().read(Some(Path::new("/nowhere/sightscan.toml"))).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a role does not start.
+
+use std::net::SocketAddr;
+
+/// Shorthand for what the functions of this crate return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a role does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration file.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// A variable of the original.
+    #[error(transparent)]
+    Variable(#[from] crate::environment::BadVariable),
+    /// The settings do not say where the database is.
+    #[error(transparent)]
+    Address(#[from] sightscan_warehouse::address::AddressError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] sightscan_warehouse::Error),
+    /// The settings do not say where the blobs are.
+    #[error(transparent)]
+    BlobAddress(#[from] sightscan_blobs::AddressError),
+    /// The blobs.
+    #[error(transparent)]
+    Blobs(#[from] sightscan_blobs::BlobError),
+    /// The given administrator's token is too weak.
+    #[error("SIGHTSCAN_ADMIN_TOKEN: {0}")]
+    Token(sightscan_http::admin::UnfitToken),
+    /// The database holds something else where the token's hash should be.
+    #[error("the stored hash of the administrator's token cannot be read; set SIGHTSCAN_ADMIN_TOKEN")]
+    StoredToken,
+    /// Somebody else has the address.
+    #[error("cannot listen on {address}: {source}; is another server running there?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The network of detection.
+    #[error(transparent)]
+    Serve(#[from] sightscan_serve::StartError),
+    /// The model that detection should use.
+    #[error(transparent)]
+    Model(#[from] sightscan_engine::model::ModelError),
+    /// The operating system.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+    /// A list of hosts or proxies.
+    #[error(transparent)]
+    Settings(#[from] sightscan_cities::http::SettingsError),
+    /// Cities.
+    #[error(transparent)]
+    Cities(#[from] sightscan_cities::Error),
+    /// The metrics of the worker.
+    #[error("the worker's metrics cannot be made: {0}")]
+    Metrics(String),
+    /// A queue that does not exist.
+    #[error("there is no queue `{0}`; the queues are crawl, label, train and upkeep")]
+    UnknownQueue(String),
+    /// A name that no model can have.
+    #[error(transparent)]
+    ModelName(#[from] sightscan_engine::model::NameError),
+    /// A name that no city can have.
+    #[error(transparent)]
+    Name(#[from] sightscan_types::names::NameError),
+}
