@@ -12,7 +12,11 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     // First of all: the variables in `.env` count for the flags, too.
-    let run = || sightscan_roles::environment::read_file().map_err(Into::into).and_then(|()| commands::run(cli::Cli::parse()));
+    let run = || {
+        sightscan_roles::environment::read_file()
+            .map_err(Into::into)
+            .and_then(|()| commands::run(cli::Cli::parse()))
+    };
     match run() {
         Ok(code) => code,
         // The reader of our output went away, as in `sightscan detect … | head`.

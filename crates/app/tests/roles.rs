@@ -88,7 +88,8 @@ fn a_requested_city_survives_a_kill_and_is_followed() {
     let events = events_until(&server, "berlin", "approved");
     assert!(events.contains("text/event-stream") && events.contains("event: state"), "{events}");
     let before = get(&server.url("/v1/cities/berlin"));
-    let jobs = get(&server.url("/v1/jobs"));
+    let crawls = |server: &Server| get(&server.url("/v1/jobs?queue=crawl"));
+    let jobs = crawls(&server);
     // SIGKILL: no clean end of any kind.
     server.child.kill().unwrap();
     server.child.wait().unwrap();
@@ -96,11 +97,11 @@ fn a_requested_city_survives_a_kill_and_is_followed() {
     let mut after = get(&server.url("/v1/cities/berlin"));
     after["counts"] = before["counts"].clone();
     assert_eq!(after, before);
-    assert_eq!(get(&server.url("/v1/jobs")), jobs);
+    assert_eq!(crawls(&server), jobs);
     assert_eq!(jobs["items"][0]["name"], "crawl-city");
     let again = request_city(&server, "Berlin");
     assert!(again.to_string().contains("approved"), "{again}");
-    assert_eq!(get(&server.url("/v1/jobs"))["items"].as_array().unwrap().len(), 1, "asking twice starts nothing twice");
+    assert_eq!(crawls(&server)["items"].as_array().unwrap().len(), 1, "asking twice starts nothing twice");
 }
 
 #[test]
@@ -144,7 +145,12 @@ fn every_role_ends_well_when_it_is_asked_to() {
         ("worker", vec!["--jobs", "crawl,label,train,upkeep"], "worker is ready"),
         ("scheduler", vec![], "scheduler plans"),
     ] {
-        let mut child = role(folder.path(), verb).args(arguments).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = role(folder.path(), verb)
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         wait_for_line(&mut log, sign);
         terminate(&child);
@@ -189,7 +195,8 @@ fn a_worker_ends_when_it_is_idle_for_long_enough_and_knows_its_queues() {
 fn of_two_schedulers_one_leads_and_the_other_takes_over() {
     let folder = tempfile::tempdir().unwrap();
     let start = || {
-        let mut child = role(folder.path(), "scheduler").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child =
+            role(folder.path(), "scheduler").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         (child, log)
     };
@@ -276,11 +283,28 @@ fn the_originals_variables_are_read_at_the_start_of_a_role() {
         ("ILS_PORT", "8001"),
         ("GOOGLE_APPLICATION_CREDENTIALS", "./auth.json"),
     ];
-    let secrets = [("MAPS_KEY", "key-of-maps"), ("AWS_ACCESS_KEY_ID", "id-of-aws"), ("AWS_ACCESS_KEY", "secret-of-aws"), ("PGPASSWORD", "secret-of-pg")];
-    let lost = [("IC_URL", "http://ic"), ("ILS_PUBLIC_ENDPOINT_URL", "http://ils"), ("IS_MTS_GPU_ENABLED", "true")];
-    for (verb, arguments) in [("up", vec!["--listen", "127.0.0.1:0"]), ("api", vec!["--listen", "127.0.0.1:0"]), ("scheduler", vec![]), ("worker", vec!["--jobs", "crawl"])] {
+    let secrets = [
+        ("MAPS_KEY", "key-of-maps"),
+        ("AWS_ACCESS_KEY_ID", "id-of-aws"),
+        ("AWS_ACCESS_KEY", "secret-of-aws"),
+        ("PGPASSWORD", "secret-of-pg"),
+    ];
+    let lost =
+        [("IC_URL", "http://ic"), ("ILS_PUBLIC_ENDPOINT_URL", "http://ils"), ("IS_MTS_GPU_ENABLED", "true")];
+    for (verb, arguments) in [
+        ("up", vec!["--listen", "127.0.0.1:0"]),
+        ("api", vec!["--listen", "127.0.0.1:0"]),
+        ("scheduler", vec![]),
+        ("worker", vec!["--jobs", "crawl"]),
+    ] {
         let mut command = role(folder.path(), verb);
-        command.args(arguments).envs(variables).envs(secrets).envs(lost).stderr(Stdio::piped()).stdout(Stdio::null());
+        command
+            .args(arguments)
+            .envs(variables)
+            .envs(secrets)
+            .envs(lost)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let sign = match verb {
@@ -292,7 +316,10 @@ fn the_originals_variables_are_read_at_the_start_of_a_role() {
         terminate(&child);
         assert!(child.wait().unwrap().success());
         for (name, value) in variables {
-            assert!(told.lines().any(|line| line.contains(name) && line.contains(value)), "{verb}: {name} in {told}");
+            assert!(
+                told.lines().any(|line| line.contains(name) && line.contains(value)),
+                "{verb}: {name} in {told}"
+            );
         }
         for (name, value) in secrets {
             assert!(told.contains(name) && !told.contains(value), "{verb}: {name}");
@@ -301,7 +328,10 @@ fn the_originals_variables_are_read_at_the_start_of_a_role() {
             let line = told.lines().find(|line| line.contains(name)).unwrap();
             assert!(line.contains("WARN") && line.contains("sightscan worker --jobs"), "{line}");
         }
-        assert!(told.lines().any(|line| line.contains("WARN") && line.contains("below 300 seconds")), "{told}");
+        assert!(
+            told.lines().any(|line| line.contains("WARN") && line.contains("below 300 seconds")),
+            "{told}"
+        );
     }
 }
 
@@ -315,7 +345,8 @@ fn the_settings_of_a_crawl_come_from_the_originals_variables() {
     let server = Server::launch(command);
     request_city(&server, "Berlin");
     let listed = stdout_of(role(folder.path(), "jobs").arg("list"));
-    let shown = stdout_of(role(folder.path(), "jobs").args(["show", listed.split_whitespace().next().unwrap()]));
+    let shown =
+        stdout_of(role(folder.path(), "jobs").args(["show", listed.split_whitespace().next().unwrap()]));
     assert!(shown.contains(r#"max_sights\":7,\"max_images_per_sight\":8"#), "{shown}");
 }
 
@@ -386,7 +417,9 @@ fn row_08_what_a_tool_inserts_is_moved_on_by_warehouse_refresh() {
     let told = stdout_of(role(folder.path(), "warehouse").arg("refresh"));
     assert!(told.contains('1'), "{told}");
     let server = up(folder.path());
-    eventually("the refresh counts the city", || get(&server.url("/v1/cities/new-york"))["counts"]["images"] == 1);
+    eventually("the refresh counts the city", || {
+        get(&server.url("/v1/cities/new-york"))["counts"]["images"] == 1
+    });
     let images = get(&server.url("/v1/cities/new-york/images"));
     assert_eq!(images["items"][0]["source"], "https://example.org/liberty.png", "{images}");
 }

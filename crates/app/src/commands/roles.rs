@@ -116,13 +116,13 @@ struct AdminFlag {
 /// Runs everything in one process.
 pub(crate) fn up(arguments: Up, config: Config) -> Result<ExitCode> {
     let setup = arguments.public.setup(config)?;
-    until_stopped(async |stop| Ok(sightscan_roles::up(setup, stop).await?))
+    until_stopped(async |stop| Ok(Box::pin(sightscan_roles::up(setup, stop)).await?))
 }
 
 /// Answers the public.
 pub(crate) fn api(arguments: Api, config: Config) -> Result<ExitCode> {
     let setup = arguments.public.setup(config)?;
-    until_stopped(async |stop| Ok(sightscan_roles::api(setup, stop).await?))
+    until_stopped(async |stop| Ok(Box::pin(sightscan_roles::api(setup, stop)).await?))
 }
 
 /// Takes jobs.
@@ -132,14 +132,14 @@ pub(crate) fn worker(arguments: Worker, config: Config) -> Result<ExitCode> {
     setup.config.worker.concurrency = arguments.concurrency.unwrap_or(setup.config.worker.concurrency);
     let exit_when_idle = arguments.exit_when_idle.map(Duration::from_secs);
     let options = WorkerOptions { queues: arguments.jobs, exit_when_idle };
-    until_stopped(async |stop| Ok(sightscan_roles::worker(setup, options, stop).await?))
+    until_stopped(async |stop| Ok(Box::pin(sightscan_roles::worker(setup, options, stop)).await?))
 }
 
 /// Plans.
 pub(crate) fn scheduler(arguments: Scheduler, config: Config) -> Result<ExitCode> {
     let mut setup = arguments.data.setup(config)?;
     setup.config.admin.listen = arguments.admin.admin_listen.or(setup.config.admin.listen);
-    until_stopped(async |stop| Ok(sightscan_roles::scheduler(setup, stop).await?))
+    until_stopped(async |stop| Ok(Box::pin(sightscan_roles::scheduler(setup, stop)).await?))
 }
 
 /// Runs a role until it ends or the process is asked to.

@@ -11,8 +11,10 @@ use super::roles::DataFlag;
 
 /// Flags of `migrate`.
 #[derive(Debug, Args)]
-#[command(after_help = "Every role migrates up when it starts; going down is only ever done here, and takes the tables \
-of the versions above with everything in them.")]
+#[command(
+    after_help = "Every role migrates up when it starts; going down is only ever done here, and takes the tables \
+of the versions above with everything in them."
+)]
 pub(crate) struct Migrate {
     #[command(flatten)]
     data: DataFlag,
@@ -48,7 +50,11 @@ pub(crate) fn migrate(arguments: Migrate, config: Config) -> Result<ExitCode> {
             let database = Database::open_as_it_is(&setup.places.database).await?;
             let migrated = database.migrate(arguments.to).await?;
             let versions: Vec<String> = migrated.applied.iter().map(ToString::to_string).collect();
-            let steps = if versions.is_empty() { "no change".to_owned() } else { format!("steps: {}", versions.join(", ")) };
+            let steps = if versions.is_empty() {
+                "no change".to_owned()
+            } else {
+                format!("steps: {}", versions.join(", "))
+            };
             Ok(format!("{} has schema version {} ({steps})\n", setup.places.database, migrated.version))
         })?
     };

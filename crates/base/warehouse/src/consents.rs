@@ -68,9 +68,9 @@ pub async fn record(transaction: &mut Transaction, consent: &NewConsent, now: i6
 /// When the database does not answer.
 pub async fn by_token(database: &Database, token: &str) -> Result<Option<Consent>> {
     let hash = Sha256::of(token.as_bytes());
-    find(database, sql(concat!(
-        "SELECT consent_id, kind, text_version, given_at, revoked_at FROM consents WHERE deletion_token = $1"
-    )).bind(hash.to_string())).await
+    let text =
+        "SELECT consent_id, kind, text_version, given_at, revoked_at FROM consents WHERE deletion_token = $1";
+    find(database, sql(text).bind(hash.to_string())).await
 }
 
 /// A consent by its id.

@@ -1,9 +1,20 @@
 //! The contract of the warehouse, on both engines.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+mod arrivals;
 mod cities;
+mod collection;
+mod consents;
+mod hostile;
+mod images;
 mod jobs;
+mod labels;
 mod leaderships;
+mod marts;
 mod migrations;
+mod models;
+mod planning;
+mod processes;
 mod scheduled_tasks;
 mod settings;
+mod support;

@@ -102,7 +102,8 @@ impl Config {
             return Ok(self);
         };
         let text = fs_err::read_to_string(path)?;
-        self.with(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+        self.with(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 
     fn with(self, text: &str) -> Result<Self, toml::de::Error> {
@@ -110,7 +111,9 @@ impl Config {
         let _: Self = toml::from_str(text)?;
         let mut whole = toml::Table::try_from(self).map_err(serde::de::Error::custom)?;
         for (section, keys) in toml::from_str::<toml::Table>(text)? {
-            if let (Some(toml::Value::Table(known)), toml::Value::Table(keys)) = (whole.get_mut(&section), keys) {
+            if let (Some(toml::Value::Table(known)), toml::Value::Table(keys)) =
+                (whole.get_mut(&section), keys)
+            {
                 known.extend(keys);
             }
         }
@@ -134,7 +137,11 @@ mod tests {
         fs_err::write(&path, "[serve]\nqueue_depth = 3\n[cities]\nrequest_threshold = 100\n").unwrap();
         let config = Config::for_up().read(Some(&path)).unwrap();
         assert_eq!((config.serve.queue_depth, config.cities.request_threshold), (3, 100));
-        assert_eq!((config.cities.refresh_seconds, config.cities.epochs), (5, 100), "the rest stays as it was");
+        assert_eq!(
+            (config.cities.refresh_seconds, config.cities.epochs),
+            (5, 100),
+            "the rest stays as it was"
+        );
     }
 
     #[test]

@@ -88,13 +88,18 @@ pub const VARIABLES: &[Variable] = &[
         "MIN_IMAGE_NUMBER_PER_LABEL",
         Meaning::Number(|config, value| config.cities.min_images_per_label = value),
     ),
-    open("MTS_EC2_INSTANCE_ID", Meaning::ReadBy("the pool of trainers, which this version does not have yet")),
+    open(
+        "MTS_EC2_INSTANCE_ID",
+        Meaning::ReadBy("the pool of trainers, which this version does not have yet"),
+    ),
     open("AWS_REGION", Meaning::ReadBy("the object store, where it is s3://…")),
     secret("AWS_ACCESS_KEY_ID", Meaning::ReadBy("the object store, where it is s3://…")),
     secret("AWS_ACCESS_KEY", Meaning::ReadBy("the object store, where it is s3://…")),
     open(
         "API_ENDPOINT_URL",
-        Meaning::Text(|config, value| config.cities.public_url = Some(value.trim_end_matches('/').to_owned())),
+        Meaning::Text(|config, value| {
+            config.cities.public_url = Some(value.trim_end_matches('/').to_owned())
+        }),
     ),
     open(
         "ALLOWED_HOSTS",
@@ -103,7 +108,10 @@ pub const VARIABLES: &[Variable] = &[
             config.cities.allowed_hosts = hosts.map(str::to_owned).collect();
         }),
     ),
-    open("IC_URL", Meaning::Lost("crawls are jobs: start `sightscan worker --jobs crawl` on the crawler's machine")),
+    open(
+        "IC_URL",
+        Meaning::Lost("crawls are jobs: start `sightscan worker --jobs crawl` on the crawler's machine"),
+    ),
     open(
         "ILS_PUBLIC_ENDPOINT_URL",
         Meaning::Lost("labelling is a job: start `sightscan worker --jobs label` anywhere"),
@@ -167,7 +175,10 @@ impl Variable {
                     return Err(self.bad(value, "a whole number of seconds, at least 1"));
                 }
                 if seconds < least {
-                    warn!(name = self.name, seconds, "below {least} seconds the load on the database is needless");
+                    warn!(
+                        name = self.name,
+                        seconds, "below {least} seconds the load on the database is needless"
+                    );
                 }
                 set(config, seconds);
             }

@@ -160,9 +160,13 @@ fn runner(
 /// Says which of the queues this program has nobody for: their jobs wait for one that has.
 fn tell_what_waits(registry: &Registry, queues: &[String]) {
     let known = registry.queues(queues);
-    let waiting: Vec<&str> = queues.iter().map(String::as_str).filter(|queue| !known.contains(queue)).collect();
+    let waiting: Vec<&str> =
+        queues.iter().map(String::as_str).filter(|queue| !known.contains(queue)).collect();
     if !waiting.is_empty() {
-        warn!(queues = waiting.join(","), "this version cannot do such jobs yet: they wait for a worker that can");
+        warn!(
+            queues = waiting.join(","),
+            "this version cannot do such jobs yet: they wait for a worker that can"
+        );
     }
 }
 

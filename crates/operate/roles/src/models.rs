@@ -54,6 +54,7 @@ pub fn specification(bytes: &[u8]) -> std::result::Result<String, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = folder.path().join("model.onnx");
     fs_err::write(&path, bytes).map_err(|error| error.to_string())?;
-    let model = Model::open(&path, &Overrides::default(), EngineChoice::Auto).map_err(|error| error.to_string())?;
+    let model =
+        Model::open(&path, &Overrides::default(), EngineChoice::Auto).map_err(|error| error.to_string())?;
     toml::to_string(&Overrides::from(model.spec())).map_err(|error| error.to_string())
 }

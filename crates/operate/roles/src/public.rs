@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use sightscan_cities::Cities;
-use sightscan_engine::model::{ModelFolder, Overrides, Reference};
 use sightscan_engine::Model;
+use sightscan_engine::model::{ModelFolder, Overrides, Reference};
 use sightscan_http::health::{self, Vitals as _};
 use sightscan_http::{AdminGate, exchange, openapi};
 use sightscan_serve::Detection;
@@ -47,6 +47,8 @@ impl Public {
         let api = sightscan_cities::Api::new(Arc::clone(&self.cities), AdminGate::new(token.token));
         let router = self.router(&api, parts)?;
         info!(%address, "server listens");
+        // The gazetteer takes a moment to unpack; the first who asks should not wait for it.
+        tokio::task::spawn_blocking(sightscan_cities::Places::embedded);
         let Self { listener, detection, setup, .. } = self;
         let options = setup.config.serve.server_options();
         let draining = stop.clone();
@@ -83,7 +85,8 @@ impl Public {
             None => Arc::new(|_| {}),
         };
         let config = &self.setup.config;
-        let surroundings = sightscan_cities::http::surroundings(&config.cities, config.serve.listen, observer)?;
+        let surroundings =
+            sightscan_cities::http::surroundings(&config.cities, config.serve.listen, observer)?;
         Ok(surroundings.around(sightscan_cities::http::documented(routes)))
     }
 }

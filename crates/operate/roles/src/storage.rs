@@ -25,11 +25,7 @@ impl Places {
     ///
     /// # Errors
     /// When a setting cannot be meant.
-    pub fn find(
-        settings: &Storage,
-        data: &Path,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self> {
+    pub fn find(settings: &Storage, data: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let database = match (&settings.database, is_database_set(&variable)) {
             (Some(url), false) => url.parse()?,
             _ => Address::from_variables(&variable, data)?,
@@ -83,6 +79,9 @@ mod tests {
     fn variables_win_over_the_file_and_the_file_over_the_data_folder() {
         assert_eq!(database(None, &[]), "sqlite:/data/sightscan.db");
         assert_eq!(database(Some("postgres://a/b"), &[]), "postgres://a:5432/b");
-        assert_eq!(database(Some("postgres://a/b"), &[("PGHOST", "c"), ("PGDATABASE", "d")]), "postgres://c:5432/d");
+        assert_eq!(
+            database(Some("postgres://a/b"), &[("PGHOST", "c"), ("PGDATABASE", "d")]),
+            "postgres://c:5432/d"
+        );
     }
 }

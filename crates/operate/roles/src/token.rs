@@ -29,7 +29,8 @@ pub async fn obtain(database: &Database, given: Option<&str>) -> Result<Token> {
         return Ok(Token { token: AdminToken::new(given).map_err(Error::Token)?, fresh: None });
     }
     let (text, token) = AdminToken::generate();
-    let (known, is_new) = settings::set_once(database, SETTING, &Sha256::of(text.as_bytes()).to_string()).await?;
+    let (known, is_new) =
+        settings::set_once(database, SETTING, &Sha256::of(text.as_bytes()).to_string()).await?;
     if is_new {
         return Ok(Token { token, fresh: Some(text) });
     }

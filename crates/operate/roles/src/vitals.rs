@@ -68,7 +68,8 @@ impl Watch {
     }
 
     fn note(&self, now: Option<String>) {
-        let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
+        let before =
+            std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), now.clone());
         match (before, now) {
             (None, Some(reason)) => warn!(reason, "the database does not answer"),
             (Some(_), None) => info!("the database answers again"),

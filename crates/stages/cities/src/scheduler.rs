@@ -16,7 +16,7 @@ use sightscan_warehouse::{Database, leaderships, scheduled_tasks};
 use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::Cities;
 use crate::error::Result;
@@ -206,7 +206,7 @@ impl Scheduler {
 
     fn report(&self, name: &'static str, ended: &std::result::Result<String, String>) {
         match ended {
-            Ok(told) => info!(task = name, result = told, "task of the scheduler is done"),
+            Ok(told) => debug!(task = name, result = told, "task of the scheduler is done"),
             Err(reason) => error!(task = name, reason, "task of the scheduler failed and is tried again"),
         }
         if let Some(cities) = &self.metrics {
