@@ -1,7 +1,5 @@
 //! `sightscan detect`: pictures in, boxes out.
 
-mod copies;
-
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -10,13 +8,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use sightscan_engine::annotate::Copies;
 use sightscan_engine::many::{self, Outcome};
 use sightscan_engine::model::Spec;
 use sightscan_engine::pictures::{self, PictureFile};
 use sightscan_engine::{Analysis, Limits, Model, Options, runtime};
 use sightscan_types::{Findings, PictureReport};
 
-use self::copies::Copies;
 use crate::model_flags::{EngineFlag, SpecFlags, resolve};
 
 /// Flags of `detect`.
@@ -122,7 +120,7 @@ impl<'a> Printer<'a> {
             let copies = self.copies.as_mut();
             let drawn = copies.map_or(Ok(()), |copies| copies.write(file, &picture, &analysis));
             self.print(file, analysis).map_err(|error| self.broken = Some(error.into())).ok();
-            drawn
+            Ok(drawn?)
         });
         if let Err(error) = printed {
             self.failures += 1;

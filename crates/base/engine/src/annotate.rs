@@ -1,10 +1,12 @@
 //! Findings drawn on a picture, for people to look at.
 
 mod canvas;
+mod copies;
 
 use noto_sans_mono_bitmap::RasterHeight;
 use sightscan_types::{ClassScore, Detection, Findings};
 
+pub use copies::{Copies, CopyError};
 pub use sightscan_pictures::{EncodeError, Encoding, encode};
 
 use crate::decode::Picture;

@@ -140,7 +140,9 @@ async fn exchange(State(observer): State<Observer>, request: Request, next: Next
     let record = Record::begin(&request, observer);
     let (request, unread) = watch_body(request);
     let mut response = next.run(request).await;
-    let problem = response.extensions_mut().remove::<Problem>().or_else(|| foreign(response.status()));
+    let extensions = response.extensions_mut();
+    let (problem, worded) = (extensions.remove::<Problem>(), extensions.remove::<Worded>());
+    let problem = problem.or_else(|| foreign(response.status()).filter(|_| worded.is_none()));
     if let Some(problem) = &problem {
         response = named(response, problem, &record.id);
     }
@@ -153,6 +155,11 @@ async fn exchange(State(observer): State<Observer>, request: Request, next: Next
     record.end(response.status(), problem.as_ref());
     response
 }
+
+/// An extension of answers whose text is the handler's own although their status is an error: that of an interface which
+/// is older than ours.
+#[derive(Debug, Clone, Copy)]
+pub struct Worded;
 
 /// The problem where a library refuses a request in a form of its own.
 fn foreign(status: StatusCode) -> Option<Problem> {

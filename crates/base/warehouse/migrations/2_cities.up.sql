@@ -23,6 +23,7 @@ CREATE TABLE cities (
 );
 CREATE INDEX cities_by_state ON cities (state, created_at);
 CREATE INDEX cities_by_legacy_name ON cities (legacy_name);
+CREATE INDEX cities_by_place ON cities (place_id);
 
 -- Who asked for a city, and how often. The requester is a keyed hash of the client's address or API key.
 CREATE TABLE city_requesters (

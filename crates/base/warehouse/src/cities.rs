@@ -187,6 +187,30 @@ pub async fn by_id(database: &Database, id: CityId) -> Result<Option<City>> {
     find(select!("WHERE city_id = $1").bind(id.to_string()), &mut database.session().await?).await
 }
 
+/// The city at a place of the gazetteer, whatever name it was first asked for by.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn by_place(database: &Database, place: i64) -> Result<Option<City>> {
+    let statement = select!("WHERE place_id = $1 ORDER BY created_at, city_id LIMIT 1");
+    find(statement.bind(place), &mut database.session().await?).await
+}
+
+/// The slug of the city that somebody means by a place and a name: the city at that place, else one of that name which
+/// nobody has placed yet.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn known_as(transaction: &mut Transaction, place: i64, name: &Slug) -> Result<Option<Slug>> {
+    let slug: Option<(String,)> = sql("SELECT slug FROM cities \
+         WHERE place_id = $1 OR (slug = $2 AND place_id IS NULL) ORDER BY place_id NULLS LAST, created_at LIMIT 1")
+    .bind(place)
+    .bind(name.as_str())
+    .optional(transaction)
+    .await?;
+    slug.map(|(slug,)| Error::read("slug", &slug)).transpose()
+}
+
 /// Cities by name, those behind `after` (a slug) only.
 ///
 /// # Errors

@@ -166,6 +166,8 @@ mod tests {
         let ours = sightscan_warehouse::Error::Unreadable { what: "slug", value: "secret".to_owned() };
         let ours = Problem::from(Error::from(ours));
         assert_eq!(ours.slug(), Slug::Internal);
-        assert!(!ours.detail().contains("secret") && ours.cause().is_some_and(|cause| cause.contains("secret")));
+        assert!(
+            !ours.detail().contains("secret") && ours.cause().is_some_and(|cause| cause.contains("secret"))
+        );
     }
 }

@@ -171,7 +171,7 @@ impl Cities {
             return Ok(Some(city));
         }
         match self.place_of(name.display().to_owned()).await? {
-            Some(place) => Ok(sightscan_warehouse::cities::by_slug(database, &place.slug()).await?),
+            Some(place) => Ok(sightscan_warehouse::cities::by_place(database, place.id.into()).await?),
             None => Ok(None),
         }
     }

@@ -40,7 +40,8 @@ impl Metrics {
     pub(crate) fn count_task(&self, task: &'static str, went_well: bool) {
         self.recorder.describe_counter(KeyName::from(RUNS), None, RUNS_HELP.into());
         let outcome = if went_well { "ok" } else { "failed" };
-        let labels = vec![Label::from_static_parts("task", task), Label::from_static_parts("outcome", outcome)];
+        let labels =
+            vec![Label::from_static_parts("task", task), Label::from_static_parts("outcome", outcome)];
         self.recorder.register_counter(&Key::from_parts(RUNS, labels), &METADATA).increment(1);
     }
 

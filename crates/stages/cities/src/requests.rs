@@ -1,6 +1,7 @@
 //! Requests for cities: who asks, how often, and when that is enough.
 
 use sightscan_types::{CityName, CityState, Slug};
+use sightscan_warehouse::Transaction;
 use sightscan_warehouse::cities::{self, City, Requests};
 use tracing::info;
 
@@ -14,11 +15,11 @@ const REQUESTERS: &str = "requesters";
 
 /// A city that somebody wants.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wanted<'a> {
-    /// A place of the gazetteer.
-    Place(&'a Place),
-    /// A name that the gazetteer does not know. It is counted, but only an admin can approve it.
-    Name(CityName),
+pub struct Wanted<'a> {
+    /// The name that was asked for.
+    pub name: CityName,
+    /// What the gazetteer means by it. A city without a place is counted, but only an admin can approve it.
+    pub place: Option<&'a Place>,
 }
 
 /// What a request has brought about.
@@ -35,25 +36,27 @@ pub struct Requested {
 }
 
 impl Wanted<'_> {
-    fn name(&self) -> &CityName {
-        match self {
-            Self::Place(place) => &place.city,
-            Self::Name(name) => name,
-        }
-    }
-
-    fn slug(&self) -> Slug {
-        self.name().slug()
+    /// The name that a new city gets: the gazetteer's, so that it has one however it was asked for.
+    fn proper_name(&self) -> &CityName {
+        self.place.map_or(&self.name, |place| &place.city)
     }
 
     fn facts(&self) -> Option<cities::Place> {
-        let Self::Place(place) = self else { return None };
-        Some(cities::Place {
+        self.place.map(|place| cities::Place {
             id: place.id.into(),
             country: place.country.code.to_string(),
             latitude: place.latitude,
             longitude: place.longitude,
         })
+    }
+
+    /// The slug of the city, which may have come from elsewhere under another name.
+    async fn slug(&self, transaction: &mut Transaction) -> Result<Slug> {
+        let known = match self.place {
+            Some(place) => cities::known_as(transaction, place.id.into(), &self.name.slug()).await?,
+            None => None,
+        };
+        Ok(known.unwrap_or_else(|| self.proper_name().slug()))
     }
 }
 
@@ -86,7 +89,7 @@ impl Cities {
         let database = &self.warehouse.database;
         let (now, facts) = (database.now(), wanted.facts());
         let mut transaction = database.begin().await?;
-        let (slug, name) = (wanted.slug(), wanted.name());
+        let (slug, name) = (wanted.slug(&mut transaction).await?, wanted.proper_name());
         let (found, is_new) =
             cities::find_or_create_as(&mut transaction, &slug, name, facts.as_ref(), now).await?;
         // Of two that count at once the second one sees the first.

@@ -16,7 +16,11 @@ pub(crate) fn stage(job: &Job) -> Option<Stage> {
 
 impl Config {
     fn crawl(&self, city: CityId) -> CrawlCity {
-        CrawlCity { city, max_sights: self.max_sights_per_city, max_images_per_sight: self.max_images_per_sight }
+        CrawlCity {
+            city,
+            max_sights: self.max_sights_per_city,
+            max_images_per_sight: self.max_images_per_sight,
+        }
     }
 
     fn train(&self, city: CityId) -> TrainCity {

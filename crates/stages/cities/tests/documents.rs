@@ -46,9 +46,12 @@ async fn w_c47_the_description_is_one_openapi_document_of_all_routes() {
     let paths = document["paths"].as_object().unwrap();
     let described: Vec<(&str, Vec<&str>)> = paths
         .iter()
-        .map(|(path, methods)| (path.as_str(), methods.as_object().unwrap().keys().map(String::as_str).collect()))
+        .map(|(path, methods)| {
+            (path.as_str(), methods.as_object().unwrap().keys().map(String::as_str).collect())
+        })
         .collect();
-    let mut expected: Vec<(&str, Vec<&str>)> = ROUTES.iter().map(|(path, methods)| (*path, methods.to_vec())).collect();
+    let mut expected: Vec<(&str, Vec<&str>)> =
+        ROUTES.iter().map(|(path, methods)| (*path, methods.to_vec())).collect();
     expected.sort();
     let mut described = described;
     described.sort();
@@ -56,5 +59,8 @@ async fn w_c47_the_description_is_one_openapi_document_of_all_routes() {
     // JSON is YAML.
     let yaml: Value = site.json("/docs/index.yml").await;
     assert_eq!(yaml, document);
-    assert_eq!(document["paths"]["/api/cities"]["get"]["responses"].as_object().unwrap().keys().next().unwrap(), "301");
+    assert_eq!(
+        document["paths"]["/api/cities"]["get"]["responses"].as_object().unwrap().keys().next().unwrap(),
+        "301"
+    );
 }

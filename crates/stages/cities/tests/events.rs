@@ -81,7 +81,11 @@ async fn w_p9_whoever_follows_a_city_hears_what_happens(test: TestDatabase) {
     site.approved("Berlin").await;
     let mut follower = Follower::of(&site, None).await;
     let (name, id, data) = follower.next().await.unwrap();
-    assert_eq!((name.as_str(), id, &data["state"]), ("state", 1, &json!("approved")), "what has happened so far");
+    assert_eq!(
+        (name.as_str(), id, &data["state"]),
+        ("state", 1, &json!("approved")),
+        "what has happened so far"
+    );
     // By another process, whose changes this one has to hear of.
     let other = site.replica(sightscan_cities::Config::default()).await;
     note(&other, 4).await;

@@ -60,7 +60,10 @@ async fn row_40_cities_with_a_model_are_listed_in_order(test: TestDatabase) {
     publish(&site, "Berlin", b"onnx 2").await;
     assert_eq!(site.json("/api/cities/").await, json!({"cities": ["BERLIN", "KÖLN", "NEW_YORK"]}));
     let redirect = site.get("/api/cities").await;
-    assert_eq!((redirect.status().as_u16(), &redirect.headers()["location"]), (301, &"/api/cities/".parse().unwrap()));
+    assert_eq!(
+        (redirect.status().as_u16(), &redirect.headers()["location"]),
+        (301, &"/api/cities/".parse().unwrap())
+    );
 }
 
 async fn row_43_an_uploaded_picture_is_the_same_picture(test: TestDatabase) {
@@ -132,7 +135,9 @@ async fn row_46_the_version_of_a_model_is_a_number_or_minus_one(test: TestDataba
     for (city, version) in
         [("BERLIN", "2"), ("berlin", "2"), ("KYOTO", "-1"), ("ATLANTIS", "-1"), ("X", "-1"), ("..", "-1")]
     {
-        let answer = text(site.get(&format!("/api/cities/{}/model/version", city.replace("..", "%2E%2E."))).await).await;
+        let answer =
+            text(site.get(&format!("/api/cities/{}/model/version", city.replace("..", "%2E%2E."))).await)
+                .await;
         assert_eq!(answer, (200, version.to_owned()), "{city}");
     }
 }
@@ -177,7 +182,10 @@ async fn w_c37_faults_of_requests_are_no_faults_of_the_server(test: TestDatabase
     for (kind, body) in [
         ("multipart/form-data", "no boundary"),
         ("multipart/form-data; boundary=x", "--y\r\n\r\n--y--"),
-        ("multipart/form-data; boundary=x", "--x\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\ncut"),
+        (
+            "multipart/form-data; boundary=x",
+            "--x\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\ncut",
+        ),
         ("multipart/form-data; boundary=x", ""),
     ] {
         let request = site.request(Method::POST, path).header("content-type", kind).body(body);
@@ -204,7 +212,11 @@ async fn w_c38_types_are_types_and_not_statuses(test: TestDatabase) {
         ("/docs/index.yml", "application/yaml"),
     ] {
         let answer = site.get(path).await;
-        assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (200, &kind.parse().unwrap()), "{path}");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (200, &kind.parse().unwrap()),
+            "{path}"
+        );
     }
 }
 

@@ -161,7 +161,8 @@ async fn a_stage_that_fails_for_good_is_told_and_retried_from_there(test: TestDa
 async fn a_paused_city_has_no_jobs_and_goes_on_where_it_was(test: TestDatabase) {
     let site = Site::start(test).await;
     site.approved("Berlin").await;
-    let paused = site.admin(Method::POST, "/v1/cities/berlin/pause", Some(json!({"reason": "too dear"}))).await;
+    let paused =
+        site.admin(Method::POST, "/v1/cities/berlin/pause", Some(json!({"reason": "too dear"}))).await;
     let paused: Value = paused.json().await.unwrap();
     assert_eq!((&paused["state"], &paused["reason"]), (&json!("paused"), &json!("too dear")));
     assert_eq!(work(&site, false).await, Summary::default());

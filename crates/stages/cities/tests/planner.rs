@@ -131,7 +131,8 @@ async fn w_c7_a_city_is_not_labelled_beyond_its_budget_nor_after_it_was_given_up
     assert_eq!(site.cities.plan_labelling().await.unwrap().len(), 2);
     let database = &site.warehouse.database;
     for _ in 0..2 {
-        let claim = sightscan_warehouse::jobs::claim(database, &["label-city"], "w", 60_000).await.unwrap().unwrap();
+        let claim =
+            sightscan_warehouse::jobs::claim(database, &["label-city"], "w", 60_000).await.unwrap().unwrap();
         let mut transaction = database.begin().await.unwrap();
         let now = database.now();
         assert!(sightscan_warehouse::jobs::bury(&mut transaction, &claim.lease, "quota", now).await.unwrap());

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sightscan_cities::Config;
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
+use sightscan_types::CityName;
 
 use crate::support::{Site, problem};
 
@@ -17,11 +18,17 @@ on_both_engines![
     w_p11_two_replicas_share_their_counts,
     unknown_names_are_counted_and_only_an_admin_approves_them,
     requests_name_one_place_or_are_asked_which,
+    one_place_is_one_city_by_whatever_name_it_came,
     cities_are_listed_by_pages,
 ];
 
 fn threshold(request_threshold: u32) -> Config {
-    Config { request_threshold, requests_per_minute: 100_000, writes_per_minute: 100_000, ..Config::default() }
+    Config {
+        request_threshold,
+        requests_per_minute: 100_000,
+        writes_per_minute: 100_000,
+        ..Config::default()
+    }
 }
 
 fn address(number: u32) -> String {
@@ -88,7 +95,8 @@ async fn w_c34_names_with_semicolons_and_newlines_break_nothing(test: TestDataba
 
 async fn w_c35_capitals_do_not_matter_and_later_requests_start_nothing(test: TestDatabase) {
     let site = Site::with(test, threshold(3)).await;
-    for (number, name) in ["NEW%20YORK", "New_York", "new york", "NEW_YORK", "new%20york"].iter().enumerate() {
+    for (number, name) in ["NEW%20YORK", "New_York", "new york", "NEW_YORK", "new%20york"].iter().enumerate()
+    {
         site.add_as(&address(number as u32), name).await;
     }
     let cities = site.json("/v1/cities").await;
@@ -152,10 +160,28 @@ async fn requests_name_one_place_or_are_asked_which(test: TestDatabase) {
     for body in [json!({}), json!({"name": " "}), json!({"nam": "Berlin"}), json!({"name": 1}), json!([])] {
         problem(site.post("/v1/cities", &body).await, 400, "malformed").await;
     }
-    let form = site.request(Method::POST, "/v1/cities").header("content-type", "application/x-www-form-urlencoded");
+    let form =
+        site.request(Method::POST, "/v1/cities").header("content-type", "application/x-www-form-urlencoded");
     let form = form.body("name=Berlin").send().await.unwrap();
     problem(form, 415, "unsupported-media-type").await;
     problem(site.get("/v1/cities/atlantis").await, 404, "unknown-city").await;
+}
+
+async fn one_place_is_one_city_by_whatever_name_it_came(test: TestDatabase) {
+    let site = Site::with(test, threshold(2)).await;
+    // Somebody sent images of a city before anybody asked for it.
+    site.city(&CityName::parse("New York").unwrap()).await;
+    for (client, name) in [("192.0.2.1", "NEW_YORK"), ("192.0.2.2", "New York City")] {
+        assert_eq!(site.add_as(client, name).await.status(), 200);
+    }
+    assert_eq!(counts(&site, "new-york").await, (2.into(), 2.into(), "approved".into()));
+    assert_eq!(site.json("/v1/cities").await["items"].as_array().unwrap().len(), 1);
+    // And the other way round.
+    for name in ["ROM", "Roma", "rome"] {
+        assert_eq!(site.add_as("192.0.2.1", name).await.status(), 200);
+    }
+    assert_eq!(counts(&site, "rome").await.0, 3);
+    assert_eq!(site.get("/api/cities/ROM/model/version").await.text().await.unwrap(), "-1");
 }
 
 async fn cities_are_listed_by_pages(test: TestDatabase) {
@@ -170,7 +196,7 @@ async fn cities_are_listed_by_pages(test: TestDatabase) {
         let Some(next) = page["next"].as_str() else { break };
         path = format!("/v1/cities?limit=2&cursor={next}");
     }
-    assert_eq!(slugs, ["berlin", "koln", "kyoto", "new-york", "rome"]);
+    assert_eq!(slugs, ["berlin", "koln", "kyoto", "new-york-city", "rome"]);
     let found = site.json("/v1/cities?q=yo&state=requested").await;
     assert_eq!(found["items"].as_array().unwrap().len(), 2, "{found}");
     assert_eq!(site.json("/v1/cities?state=live").await, json!({"items": [], "next": null}));

@@ -125,7 +125,12 @@ async fn of_two_schedulers_one_leads_and_the_other_takes_over(test: TestDatabase
 }
 
 async fn w_c1_an_idle_system_starts_nothing(test: TestDatabase) {
-    let config = Config { plan_training_seconds: 1, plan_labelling_seconds: 1, refresh_seconds: 1, ..Config::default() };
+    let config = Config {
+        plan_training_seconds: 1,
+        plan_labelling_seconds: 1,
+        refresh_seconds: 1,
+        ..Config::default()
+    };
     let site = Site::with(test, config).await;
     // Somebody has asked for a city, but there is nothing to label or to train on.
     site.approved("Berlin").await;

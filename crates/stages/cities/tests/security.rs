@@ -31,7 +31,10 @@ async fn w_s1_w_s3_hostile_names_are_names(test: TestDatabase) {
         "%22%3B%20SELECT%20pg_sleep(9)%3B--",
         "a)%3B%20DELETE%20FROM%20jobs%3B--",
     ] {
-        assert_eq!(site.add_as("192.0.2.1", name).await.status(), if name.contains("%09") { 400 } else { 200 });
+        assert_eq!(
+            site.add_as("192.0.2.1", name).await.status(),
+            if name.contains("%09") { 400 } else { 200 }
+        );
         for path in ["model", "model/version"] {
             let status = site.get(&format!("/api/cities/{name}/{path}")).await.status().as_u16();
             assert!(status == 200 || status == 404, "{name} {path} {status}");
@@ -51,7 +54,10 @@ async fn w_s4_no_name_is_a_word_of_a_shell(test: TestDatabase) {
     let slug = city["slug"].as_str().unwrap();
     site.decide(&format!("/v1/cities/{slug}/approve")).await;
     let job = site.jobs("").await.remove(0);
-    let payload = sightscan_warehouse::jobs::show(&site.warehouse.database, job["id"].as_str().unwrap().parse().unwrap());
+    let payload = sightscan_warehouse::jobs::show(
+        &site.warehouse.database,
+        job["id"].as_str().unwrap().parse().unwrap(),
+    );
     let payload = payload.await.unwrap().unwrap().payload;
     assert!(!payload.contains("touch"), "jobs name cities by their ids: {payload}");
 }
@@ -71,7 +77,8 @@ async fn w_s5_the_administrators_routes_are_closed(test: TestDatabase) {
     routes.extend(verbs.map(|verb| (Method::POST, format!("/v1/cities/berlin/{verb}"))));
     for (method, path) in routes {
         problem(site.request(method.clone(), &path).send().await.unwrap(), 401, "unauthorized").await;
-        let request = site.request(method, &path).header("x-forwarded-for", "192.0.2.77").bearer_auth("wrong");
+        let request =
+            site.request(method, &path).header("x-forwarded-for", "192.0.2.77").bearer_auth("wrong");
         let status = request.send().await.unwrap().status().as_u16();
         assert!(status == 401 || status == 429, "{path}: {status}");
     }
@@ -89,7 +96,11 @@ async fn w_s5_clients_are_rate_limited(test: TestDatabase) {
     assert!(refused.headers().contains_key("retry-after"));
     problem(refused, 429, "rate-limited").await;
     assert_eq!(ask("192.0.2.2").await.status(), 200, "others are not held up");
-    assert_eq!(site.json("/v1/cities/berlin").await["requests"]["posts"], 6, "what is refused does not count");
+    assert_eq!(
+        site.json("/v1/cities/berlin").await["requests"]["posts"],
+        6,
+        "what is refused does not count"
+    );
 }
 
 /// What is logged.
@@ -117,7 +128,8 @@ async fn w_s9_logs_and_answers_hold_no_secrets(test: TestDatabase) {
         let site = Site::start(test).await;
         site.approved("Berlin").await;
         site.decide("/v1/cities/berlin/pause").await;
-        let salt = sightscan_warehouse::settings::get(&site.warehouse.database, "requester_salt").await.unwrap();
+        let salt =
+            sightscan_warehouse::settings::get(&site.warehouse.database, "requester_salt").await.unwrap();
         let debug = format!("{:?}", site.cities);
         let answers = [
             site.get("/v1/cities/berlin").await.text().await.unwrap(),

@@ -64,7 +64,8 @@ impl Site {
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
         let stopping = stop.clone();
         let serving = tokio::spawn(async move {
-            serve(listener, around.around(routes), stopping.cancelled_owned(), ServerOptions::default()).await;
+            serve(listener, around.around(routes), stopping.cancelled_owned(), ServerOptions::default())
+                .await;
             stopped.cancel();
         });
         let _serving = AbortOnDropHandle::new(serving);
@@ -152,7 +153,13 @@ impl Site {
     }
 
     /// Stores an image of a city that was found at this address.
-    pub(crate) async fn store(&self, name: &CityName, bytes: Bytes, source: &str, licence: Option<&str>) -> ImageId {
+    pub(crate) async fn store(
+        &self,
+        name: &CityName,
+        bytes: Bytes,
+        source: &str,
+        licence: Option<&str>,
+    ) -> ImageId {
         let provenance = Provenance {
             kind: OriginKind::Crawl,
             source: source.to_owned(),
@@ -186,7 +193,9 @@ impl Site {
 
 /// Takes for a model what begins like one.
 fn read_model() -> ReadModel {
-    Arc::new(|bytes| if bytes.starts_with(b"onnx") { Ok(String::new()) } else { Err("no ONNX file".to_owned()) })
+    Arc::new(
+        |bytes| if bytes.starts_with(b"onnx") { Ok(String::new()) } else { Err("no ONNX file".to_owned()) },
+    )
 }
 
 /// Checks that an answer is this problem, and gives it.

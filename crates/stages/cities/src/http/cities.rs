@@ -11,7 +11,7 @@ use sightscan_http::axum::extract::State;
 use sightscan_http::axum::http::{HeaderMap, StatusCode, header};
 use sightscan_http::axum::response::IntoResponse;
 use sightscan_http::{ClientAddress, Page, PageQuery, Problem, RequestId};
-use sightscan_types::{CityState, Slug, Stage};
+use sightscan_types::{CityName, CityState, Slug, Stage};
 use sightscan_warehouse::cities::{self, City, Event, Filter, Requests};
 use sightscan_warehouse::marts;
 use utoipa::{IntoParams, ToSchema};
@@ -251,13 +251,20 @@ async fn request(
     headers: HeaderMap,
     Posted(order): Posted<Order>,
 ) -> Result<impl IntoResponse, Problem> {
-    let place = tokio::task::spawn_blocking(move || resolve(&order)).await.map_err(Problem::internal)??;
+    let wanted = tokio::task::spawn_blocking(move || wanted(&order)).await.map_err(Problem::internal)??;
     let requester = cities.salt.requester(client);
     let id = RequestId::of(&headers);
-    let requested = cities.request(&Wanted::Place(place), &requester, Some(id.as_str())).await?;
+    let requested = cities.request(&wanted, &requester, Some(id.as_str())).await?;
     let status = if requested.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, format!("/v1/cities/{}", requested.city.slug))];
     Ok((status, location, Json(cities.outcome(requested))))
+}
+
+/// The city that is meant: its place is known, its name is the one that was typed, if it is a name.
+fn wanted(order: &Order) -> Result<Wanted<'static>, Problem> {
+    let place = resolve(order)?;
+    let typed = order.name.as_deref().and_then(|name| CityName::parse(name).ok());
+    Ok(Wanted { name: typed.unwrap_or_else(|| place.city.clone()), place: Some(place) })
 }
 
 /// The place that is meant, or the problem that tells which may be.
@@ -270,11 +277,16 @@ fn resolve(order: &Order) -> Result<&'static Place, Problem> {
     match Places::embedded().resolve(name, order.country.as_deref(), order.place) {
         Resolution::One(place) => Ok(place),
         Resolution::Several(places) => {
-            let what = format!("{} places are called `{name}`; send the `place` or the `country` of one", places.len());
+            let what = format!(
+                "{} places are called `{name}`; send the `place` or the `country` of one",
+                places.len()
+            );
             Err(choose(sightscan_http::Slug::AmbiguousPlace, what, places.into_iter()))
         }
         Resolution::Unknown { nearest } => {
-            let what = format!("no place that is known is called `{name}`; choose one of `nearest`, or see /v1/places");
+            let what = format!(
+                "no place that is known is called `{name}`; choose one of `nearest`, or see /v1/places"
+            );
             let nearest = nearest.into_iter().map(|suggestion| suggestion.place);
             Err(choose(sightscan_http::Slug::UnknownPlace, what, nearest))
         }

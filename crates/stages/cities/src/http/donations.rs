@@ -81,9 +81,13 @@ async fn donate(
     let city = api.cities.find(&slug).await?;
     let form = Form::from_request(request, &api).await?;
     let agreed = form.consent.as_deref() == Some(VERSION);
-    let image = form.image.ok_or_else(|| Problem::new(Kind::Malformed, "the form has no field `image` with a picture"))?;
+    let image = form
+        .image
+        .ok_or_else(|| Problem::new(Kind::Malformed, "the form has no field `image` with a picture"))?;
     if !agreed {
-        let what = format!("show the donor the text of /v1/consent, and send its version as the field `consent`: {VERSION}");
+        let what = format!(
+            "show the donor the text of /v1/consent, and send its version as the field `consent`: {VERSION}"
+        );
         return Err(Problem::new(Kind::ConsentRequired, what));
     }
     let consent = Consent { kind: ConsentKind::Explicit, text_version: VERSION.to_owned() };

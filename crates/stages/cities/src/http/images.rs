@@ -16,9 +16,9 @@ use sightscan_pictures::{Limits, decode};
 use sightscan_types::{
     CityId, ConsentKind, ImageId, OriginKind, ProducerKind, Provenance, Review, Sha256, Slug,
 };
+use sightscan_warehouse::consents;
 use sightscan_warehouse::images::{self, Filter, Image, Listed, Origin};
 use sightscan_warehouse::labels::{self, Label, LabelledBox};
-use sightscan_warehouse::consents;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -17,8 +17,8 @@ use utoipa_axum::routes;
 use super::Api;
 use super::asked::{AdminListProblems, Asked, JobProblems, Named};
 use super::cities::{ProgressItem, one_more};
-use crate::error::{Error, Result};
 use crate::Cities;
+use crate::error::{Error, Result};
 
 /// Where a list of jobs goes on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -120,10 +120,7 @@ async fn list(
 /// Tells about one job.
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path, description = "the job")),
     security(("admin" = [])), responses((status = 200, description = "the job", body = JobItem), JobProblems))]
-async fn show(
-    State(cities): State<Arc<Cities>>,
-    Named(id): Named<String>,
-) -> Result<Json<JobItem>, Problem> {
+async fn show(State(cities): State<Arc<Cities>>, Named(id): Named<String>) -> Result<Json<JobItem>, Problem> {
     Ok(Json(JobItem::of(cities.job(&id).await?)))
 }
 

@@ -9,7 +9,8 @@ use sightscan_http::axum::extract::{FromRequest, Request, State};
 use sightscan_http::axum::http::{HeaderMap, StatusCode, header};
 use sightscan_http::axum::response::{IntoResponse, Response};
 use sightscan_http::axum::routing::get;
-use sightscan_http::axum::{Json, Router};
+use sightscan_http::axum::{Extension, Json, Router};
+use sightscan_http::exchange::Worded;
 use sightscan_http::{ClientAddress, Problem, RequestId, Slug, openapi};
 use sightscan_types::{CityName, ConsentKind};
 use sightscan_warehouse::cities::City;
@@ -122,10 +123,7 @@ async fn add(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Ok(name) = CityName::parse(&city) else { return Ok(wrong()) };
-    let wanted = match cities.place_of(name.display().to_owned()).await? {
-        Some(place) => Wanted::Place(place),
-        None => Wanted::Name(name),
-    };
+    let wanted = Wanted { place: cities.place_of(name.display().to_owned()).await?, name };
     let (requester, id) = (cities.salt.requester(client), RequestId::of(&headers));
     cities.request(&wanted, &requester, Some(id.as_str())).await?;
     Ok(done())
@@ -210,5 +208,5 @@ fn done() -> Response {
 }
 
 fn wrong() -> Response {
-    (StatusCode::BAD_REQUEST, WRONG).into_response()
+    (StatusCode::BAD_REQUEST, Extension(Worded), WRONG).into_response()
 }

@@ -60,9 +60,10 @@ impl Form {
 
     fn take(&mut self, name: &str, bytes: Bytes) -> Result<(), Problem> {
         match name {
-            "image" if self.image.is_some() => {
-                Err(Problem::new(Slug::TooManyPictures, "one form holds one picture; send the others in further forms"))
-            }
+            "image" if self.image.is_some() => Err(Problem::new(
+                Slug::TooManyPictures,
+                "one form holds one picture; send the others in further forms",
+            )),
             "image" => {
                 self.image = Some(bytes);
                 Ok(())

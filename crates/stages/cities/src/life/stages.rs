@@ -31,9 +31,13 @@ impl Life {
                 cities::note_progress(life.transaction, city, stage, &job.worker, progress, life.now).await
             }
             Event::Succeeded => life.go(after).await,
-            Event::Failed { reason, .. } => life.remark(format!("{} failed and is tried again: {reason}", job.stage)).await,
+            Event::Failed { reason, .. } => {
+                life.remark(format!("{} failed and is tried again: {reason}", job.stage)).await
+            }
             Event::Dead { reason } => life.fail(reason).await,
-            Event::Cancelled => cancelled(life.transaction, &life.city, job.stage, &job.worker, life.now).await,
+            Event::Cancelled => {
+                cancelled(life.transaction, &life.city, job.stage, &job.worker, life.now).await
+            }
         }
     }
 }
@@ -76,7 +80,8 @@ impl Following<'_> {
 
     /// Whether the step was allowed. The city is locked and the step was chosen for its state.
     async fn step(&mut self, step: &Step) -> Result<bool> {
-        let taken = cities::step(self.transaction, self.city.id, step, &self.job.worker, None, self.now).await?;
+        let taken =
+            cities::step(self.transaction, self.city.id, step, &self.job.worker, None, self.now).await?;
         Ok(taken.is_ok())
     }
 

@@ -3,13 +3,31 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use sightscan_engine::annotate::{self, Encoding};
-use sightscan_engine::pictures::PictureFile;
-use sightscan_engine::{Analysis, Picture};
+use sightscan_pictures::{EncodeError, Encoding, Picture, encode};
+use thiserror::Error;
+
+use crate::Analysis;
+use crate::annotate::annotate;
+use crate::pictures::PictureFile;
+
+/// Why a copy was not written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// It would replace one of the pictures.
+    #[error("the drawn copy would replace {}, which is one of the pictures; give --annotate another folder", .0.display())]
+    IsOriginal(PathBuf),
+    /// The drawn picture cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The file or its folder cannot be written.
+    #[error("the annotated picture could not be written: {0}")]
+    Write(#[from] std::io::Error),
+}
 
 /// Where the copies go: never over one another, and never over the pictures.
-pub(super) struct Copies {
+#[derive(Debug)]
+pub struct Copies {
     folder: PathBuf,
     originals: HashSet<PathBuf>,
     names: HashSet<String>,
@@ -17,7 +35,10 @@ pub(super) struct Copies {
 
 impl Copies {
     /// Makes the folder for copies of these pictures.
-    pub(super) fn new(folder: &Path, files: &[PictureFile]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(folder: &Path, files: &[PictureFile]) -> Result<Self, CopyError> {
         fs_err::create_dir_all(folder)?;
         let originals = files.iter().filter_map(|file| match file {
             PictureFile::Path(path) => fs_err::canonicalize(path).ok(),
@@ -27,18 +48,22 @@ impl Copies {
     }
 
     /// Writes the copy of one picture.
-    pub(super) fn write(&mut self, file: &PictureFile, picture: &Picture, found: &Analysis) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it would replace one of the pictures, or cannot be written.
+    pub fn write(
+        &mut self,
+        file: &PictureFile,
+        picture: &Picture,
+        found: &Analysis,
+    ) -> Result<(), CopyError> {
         let name = self.free_name(file);
         let path = self.folder.join(name);
         if fs_err::canonicalize(&path).is_ok_and(|path| self.originals.contains(&path)) {
-            bail!(
-                "the drawn copy would replace {}, which is one of the pictures; give --annotate another folder",
-                path.display()
-            );
+            return Err(CopyError::IsOriginal(path));
         }
-        let drawn = annotate::annotate(picture, &found.findings);
-        let bytes = annotate::encode(&drawn, Encoding::Jpeg)?;
-        fs_err::write(&path, bytes).context("the annotated picture could not be written")
+        let bytes = encode(&annotate(picture, &found.findings), Encoding::Jpeg)?;
+        Ok(fs_err::write(&path, bytes)?)
     }
 
     /// Pictures of one name come from several folders: `bus.jpg`, `bus-2.jpg`.
