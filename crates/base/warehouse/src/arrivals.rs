@@ -7,9 +7,7 @@
 use bytes::Bytes;
 use serde::Deserialize;
 use sightscan_types::names::CityName;
-use sightscan_types::{
-    CityState, OriginKind, Producer, ProducerKind, Provenance, RelativeBox, Review, Sha256,
-};
+use sightscan_types::{CityState, OriginKind, Producer, ProducerKind, Provenance, RelativeBox, Review};
 use tracing::warn;
 
 use crate::cities::{self, City, Step};
@@ -17,8 +15,9 @@ use crate::images::{self, NewImage};
 use crate::labels::{self, LabelledBox, NewLabel};
 use crate::models::{self, NewModel};
 use crate::sights::{self, NewSight};
-use crate::statement::sql;
-use crate::{Error, Result, Transaction, Warehouse};
+use crate::statement::{Record, sql};
+use crate::tries::Tries;
+use crate::{Error, Result, Transaction, Warehouse, collection};
 
 /// So many rows of a table are looked at in one go.
 const BATCH: u32 = 1000;
@@ -86,69 +85,123 @@ impl From<String> for Hindrance {
     }
 }
 
+/// What a row of a `load_*` table is moved on to.
+#[derive(Debug, Clone, Copy)]
+enum Arrival {
+    Image,
+    Label,
+    Model,
+}
+
+impl Arrival {
+    /// The rows that can be moved on, at most `$1` of them.
+    fn waiting(self) -> &'static str {
+        match self {
+            Self::Image => {
+                "SELECT load_id FROM load_images WHERE refused IS NULL ORDER BY arrived_at, load_id LIMIT $1"
+            }
+            Self::Label => {
+                "SELECT load_id FROM load_labels l \
+                 WHERE refused IS NULL OR (refused = 'no image has this source yet' \
+                       AND EXISTS (SELECT 1 FROM image_origins o WHERE o.source = l.source)) \
+                 ORDER BY arrived_at, load_id LIMIT $1"
+            }
+            Self::Model => {
+                "SELECT load_id FROM load_models WHERE refused IS NULL ORDER BY arrived_at, load_id LIMIT $1"
+            }
+        }
+    }
+
+    /// Writes the reason `$2` to the row `$1`.
+    fn refusal(self) -> &'static str {
+        match self {
+            Self::Image => "UPDATE load_images SET refused = $2 WHERE load_id = $1",
+            Self::Label => "UPDATE load_labels SET refused = $2 WHERE load_id = $1",
+            Self::Model => "UPDATE load_models SET refused = $2 WHERE load_id = $1",
+        }
+    }
+}
+
 /// Moves on what has arrived: images first, so that their labels find them.
 ///
 /// # Errors
 /// When the database or the blobs do not answer; what was moved until then stays moved.
 pub async fn move_on(warehouse: &Warehouse, inspect: &dyn Inspect) -> Result<Moved> {
-    let mut moved = Moved::default();
-    for load in waiting(
-        warehouse,
-        "SELECT load_id FROM load_images WHERE refused IS NULL ORDER BY arrived_at, load_id LIMIT $1",
-    )
-    .await?
-    {
-        let done = move_image(warehouse, inspect, &load).await;
-        let refusal = "UPDATE load_images SET refused = $2 WHERE load_id = $1";
-        settle(warehouse, &load, done, refusal, &mut moved.images, &mut moved.refused).await?;
-    }
-    let labels = "SELECT load_id FROM load_labels \
-                  WHERE refused IS NULL OR refused = 'no image has this source yet' ORDER BY arrived_at, load_id LIMIT $1";
-    for load in waiting(warehouse, labels).await? {
-        let done = move_label(warehouse, &load).await;
-        let refusal = "UPDATE load_labels SET refused = $2 WHERE load_id = $1";
-        settle(warehouse, &load, done, refusal, &mut moved.labels, &mut moved.refused).await?;
-    }
-    for load in waiting(
-        warehouse,
-        "SELECT load_id FROM load_models WHERE refused IS NULL ORDER BY arrived_at, load_id LIMIT $1",
-    )
-    .await?
-    {
-        let done = move_model(warehouse, inspect, &load).await;
-        let refusal = "UPDATE load_models SET refused = $2 WHERE load_id = $1";
-        settle(warehouse, &load, done, refusal, &mut moved.models, &mut moved.refused).await?;
-    }
-    Ok(moved)
+    let mut refused = 0;
+    let images = move_all(warehouse, inspect, Arrival::Image, &mut refused).await?;
+    let labels = move_all(warehouse, inspect, Arrival::Label, &mut refused).await?;
+    let models = move_all(warehouse, inspect, Arrival::Model, &mut refused).await?;
+    Ok(Moved { images, labels, models, refused })
 }
 
-async fn waiting(warehouse: &Warehouse, statement: &'static str) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> =
-        sql(statement).bind(BATCH).all(&mut warehouse.database.session().await?).await?;
+/// How many rows of a table were moved; counts those that could not be.
+async fn move_all(
+    warehouse: &Warehouse,
+    inspect: &dyn Inspect,
+    arrival: Arrival,
+    refused: &mut u64,
+) -> Result<u64> {
+    let mut moved = 0;
+    loop {
+        let batch = waiting(warehouse, arrival).await?;
+        let settled_before = moved + *refused;
+        for load in &batch {
+            match move_one(warehouse, inspect, arrival, load).await {
+                Ok(is_ours) => moved += u64::from(is_ours),
+                Err(Hindrance::Failed(error)) => return Err(error),
+                Err(Hindrance::Refused(reason)) => {
+                    refuse(warehouse, arrival, load, &reason).await?;
+                    *refused += 1;
+                }
+            }
+        }
+        // Others who move the same rows leave nothing to do.
+        if moved + *refused == settled_before {
+            return Ok(moved);
+        }
+    }
+}
+
+async fn waiting(warehouse: &Warehouse, arrival: Arrival) -> Result<Vec<String>> {
+    let statement = sql(arrival.waiting()).bind(BATCH);
+    let rows: Vec<(String,)> = statement.all(&mut warehouse.database.session().await?).await?;
     Ok(rows.into_iter().map(|(load,)| load).collect())
 }
 
-/// Counts a row that was moved; writes the reason to one that was not.
-async fn settle(
+/// Moves a row; whether it was there to be moved, and not taken by another process.
+async fn move_one(
     warehouse: &Warehouse,
+    inspect: &dyn Inspect,
+    arrival: Arrival,
     load: &str,
-    done: std::result::Result<bool, Hindrance>,
-    refusal: &'static str,
-    moved: &mut u64,
-    refused: &mut u64,
-) -> Result<()> {
-    match done {
-        Ok(is_ours) => *moved += u64::from(is_ours),
-        Err(Hindrance::Failed(error)) => return Err(error),
-        Err(Hindrance::Refused(reason)) => {
-            warn!(load, reason, "an arrival cannot be moved on");
-            let mut transaction = warehouse.database.begin().await?;
-            sql(refusal).bind(load).bind(&reason).execute(&mut transaction).await?;
-            transaction.commit().await?;
-            *refused += 1;
-        }
+) -> std::result::Result<bool, Hindrance> {
+    match arrival {
+        Arrival::Image => move_image(warehouse, inspect, load).await,
+        Arrival::Label => move_label(warehouse, load).await,
+        Arrival::Model => move_model(warehouse, inspect, load).await,
     }
-    Ok(())
+}
+
+async fn refuse(warehouse: &Warehouse, arrival: Arrival, load: &str, reason: &str) -> Result<()> {
+    warn!(load, reason, "an arrival cannot be moved on");
+    let mut transaction = warehouse.database.begin().await?;
+    sql(arrival.refusal()).bind(load).bind(reason).execute(&mut transaction).await?;
+    transaction.commit().await
+}
+
+/// The columns of a row. SQLite takes any value in any column: what cannot be read is the row's fault.
+async fn columns<T: Record>(
+    warehouse: &Warehouse,
+    statement: &'static str,
+    load: &str,
+) -> std::result::Result<Option<T>, Hindrance> {
+    let mut session = warehouse.database.session().await?;
+    sql(statement).bind(load).optional(&mut session).await.map_err(|error| match error {
+        Error::Statement(sqlx::Error::ColumnDecode { index, source }) => {
+            Hindrance::Refused(format!("the column {index} cannot be read: {source}"))
+        }
+        error => Hindrance::Failed(error),
+    })
 }
 
 #[derive(sqlx::FromRow)]
@@ -164,20 +217,14 @@ struct ImageRow {
     arrived_at: i64,
 }
 
-/// Moves an image; whether it was there to be moved, and not taken by another process.
 async fn move_image(
     warehouse: &Warehouse,
     inspect: &dyn Inspect,
     load: &str,
 ) -> std::result::Result<bool, Hindrance> {
-    let row: Option<ImageRow> = sql(
-        "SELECT image, city, source, page_url, author, licence, licence_url, sight, arrived_at FROM load_images \
-         WHERE load_id = $1",
-    )
-    .bind(load)
-    .optional(&mut warehouse.database.session().await?)
-    .await?;
-    let Some(mut row) = row else { return Ok(false) };
+    let statement = "SELECT image, city, source, page_url, author, licence, licence_url, sight, arrived_at FROM load_images \
+         WHERE load_id = $1";
+    let Some(mut row) = columns::<ImageRow>(warehouse, statement, load).await? else { return Ok(false) };
     let measured = inspect.picture(&row.image)?;
     let name = CityName::parse(&row.city).map_err(|error| error.to_string())?;
     let mut transaction = warehouse.database.begin().await?;
@@ -257,22 +304,24 @@ impl ArrivedBox {
             }
             Self::Ours { label, x, y, w, h, score } => (label, RelativeBox { x, y, w, h }, score),
         };
-        if area.is_valid() {
-            Ok(LabelledBox { label, area, score })
-        } else {
-            Err(format!(
-                "the box of `{label}` is not inside its image: coordinates are parts of its size, 0 to 1"
-            ))
+        if label.contains('\0') {
+            return Err("a label holds the character U+0000, which no database keeps; remove it".to_owned());
         }
+        if !area.is_valid() {
+            return Err(format!(
+                "the box of `{label}` is not inside its image: coordinates are parts of its size, 0 to 1"
+            ));
+        }
+        if score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
+            return Err(format!("the score of `{label}` is not between 0 and 1"));
+        }
+        Ok(LabelledBox { label, area, score })
     }
 }
 
 async fn move_label(warehouse: &Warehouse, load: &str) -> std::result::Result<bool, Hindrance> {
-    let row: Option<(String, String, String)> =
-        sql("SELECT source, boxes, producer FROM load_labels WHERE load_id = $1")
-            .bind(load)
-            .optional(&mut warehouse.database.session().await?)
-            .await?;
+    let statement = "SELECT source, boxes, producer FROM load_labels WHERE load_id = $1";
+    let row = columns::<(String, String, String)>(warehouse, statement, load).await?;
     let Some((source, boxes, producer)) = row else { return Ok(false) };
     let boxes: Vec<ArrivedBox> = serde_json::from_str(&boxes)
         .map_err(|error| format!("`boxes` is not the JSON that is expected: {error}"))?;
@@ -294,30 +343,49 @@ async fn move_model(
     inspect: &dyn Inspect,
     load: &str,
 ) -> std::result::Result<bool, Hindrance> {
-    let row: Option<(String, Vec<u8>, i64)> =
-        sql("SELECT city, model, considered_images FROM load_models WHERE load_id = $1")
-            .bind(load)
-            .optional(&mut warehouse.database.session().await?)
-            .await?;
+    let statement = "SELECT city, model, considered_images FROM load_models WHERE load_id = $1";
+    let row = columns::<(String, Vec<u8>, i64)>(warehouse, statement, load).await?;
     let Some((city, bytes, considered_images)) = row else { return Ok(false) };
     let specification = inspect.model(&bytes)?;
     let name = CityName::parse(&city).map_err(|error| error.to_string())?;
-    let (size, sha256) = (bytes.len(), put(warehouse, bytes).await?);
+    let model = ArrivedModel { name, bytes: Bytes::from(bytes), specification, considered_images };
+    let mut tries = Tries::default();
+    loop {
+        match try_to_move_model(warehouse, &model, load).await {
+            Err(error) => tries.again(error).await?,
+            Ok(is_ours) => return Ok(is_ours),
+        }
+    }
+}
+
+/// A model as it arrived, found to be one.
+struct ArrivedModel {
+    name: CityName,
+    bytes: Bytes,
+    specification: String,
+    considered_images: i64,
+}
+
+async fn try_to_move_model(warehouse: &Warehouse, model: &ArrivedModel, load: &str) -> Result<bool> {
+    let sha256 = warehouse.blobs.put(model.bytes.clone()).await?;
     let now = warehouse.database.now();
     let mut transaction = warehouse.database.begin().await?;
-    let city = admitted(&mut transaction, &name, CityState::Live, now).await?;
+    // Before the city is locked: the collector waits for those who wait for the city.
+    collection::hold_off(&mut transaction).await?;
+    let city = admitted(&mut transaction, &model.name, CityState::Live, now).await?;
     if !take(&mut transaction, "DELETE FROM load_models WHERE load_id = $1", load).await? {
         return Ok(false);
     }
-    let metrics = "{}".to_owned();
-    let model = NewModel { city: city.id, specification, dataset: None, considered_images, metrics };
-    models::publish_in(&mut transaction, &sha256, size, &model, now).await?;
-    transaction.commit().await?;
+    let new = NewModel {
+        city: city.id,
+        specification: model.specification.clone(),
+        dataset: None,
+        considered_images: model.considered_images,
+        metrics: "{}".to_owned(),
+    };
+    models::publish_in(&mut transaction, &sha256, model.bytes.len(), &new, now).await?;
+    collection::commit(warehouse, transaction, &sha256).await?;
     Ok(true)
-}
-
-async fn put(warehouse: &Warehouse, bytes: Vec<u8>) -> Result<Sha256> {
-    Ok(warehouse.blobs.put(Bytes::from(bytes)).await?)
 }
 
 /// Takes a row out of its table; whether it was still there.

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use sightscan_types::Sha256;
 
 use crate::statement::sql;
-use crate::{Result, Transaction, Warehouse};
+use crate::{Error, Result, Transaction, Warehouse};
 
 /// So many blobs are judged under one lock.
 const BATCH: usize = 100;
@@ -90,6 +90,16 @@ async fn is_referred_to(transaction: &mut Transaction, sha256: &Sha256) -> Resul
     .one(transaction)
     .await?;
     Ok(count > 0)
+}
+
+/// Commits a transaction that wrote a row for this blob and has held the collector off, unless the blob was collected
+/// before.
+pub(crate) async fn commit(warehouse: &Warehouse, transaction: Transaction, sha256: &Sha256) -> Result<()> {
+    if warehouse.blobs.head(sha256).await?.is_none() {
+        transaction.rollback().await?;
+        return Err(Error::BlobVanished(*sha256));
+    }
+    transaction.commit().await
 }
 
 /// Keeps the collector from deleting anything until the transaction ends.

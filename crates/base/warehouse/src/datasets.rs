@@ -5,8 +5,10 @@ use sightscan_types::{CityId, DatasetId, ImageId};
 use crate::statement::sql;
 use crate::{Result, Transaction};
 
+const WITHDRAWN_BEFORE: &str = "an image was withdrawn before the dataset was written down";
+
 /// Writes a dataset down: its classes in the order of their numbers, its images with their split (`train`,
-/// `validation`, `test`).
+/// `validation`, `test`). A dataset is tainted from the start when one of its images was withdrawn since it was chosen.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -33,7 +35,35 @@ pub async fn create(
             .execute(transaction)
             .await?;
     }
+    if lock_images(transaction, id).await? < images.len() as u64 {
+        sql("UPDATE datasets SET tainted_at = $2, taint = $3 WHERE dataset_id = $1")
+            .bind(id.to_string())
+            .bind(now)
+            .bind(WITHDRAWN_BEFORE)
+            .execute(transaction)
+            .await?;
+    }
     Ok(id)
+}
+
+/// Whoever withdraws one of the images from now on sees the dataset and taints it; how many are still there.
+async fn lock_images(transaction: &mut Transaction, dataset: DatasetId) -> Result<u64> {
+    sql("UPDATE images SET review = review \
+         WHERE image_id IN (SELECT image_id FROM dataset_images WHERE dataset_id = $1)")
+    .bind(dataset.to_string())
+    .execute(transaction)
+    .await
+}
+
+/// Keeps a dataset as it is until the transaction ends; when and why it was tainted.
+pub(crate) async fn lock(
+    transaction: &mut Transaction,
+    dataset: DatasetId,
+) -> Result<(Option<i64>, Option<String>)> {
+    sql("UPDATE datasets SET tainted_at = tainted_at WHERE dataset_id = $1 RETURNING tainted_at, taint")
+        .bind(dataset.to_string())
+        .one(transaction)
+        .await
 }
 
 /// Marks the datasets that hold an image, and the models that were trained on those; how many of each.

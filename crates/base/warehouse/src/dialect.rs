@@ -66,6 +66,17 @@ impl Dialect {
         }
     }
 
+    /// Keeps everybody from writing the marts that are made anew, but not from reading them, until the transaction ends:
+    /// otherwise a row that somebody deletes meanwhile would come back. SQLite's transactions keep out everybody anyway.
+    pub(crate) fn lock_marts(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(
+                "LOCK TABLE mart_city_images, mart_current_models, mart_city_progress IN SHARE ROW EXCLUSIVE MODE",
+            ),
+        }
+    }
+
     /// Keeps the collector of blobs out until the transaction ends; others who keep it out do not wait. SQLite's
     /// transactions keep out everybody anyway.
     pub(crate) fn lock_blobs_against_collection(self) -> Option<&'static str> {

@@ -3,8 +3,6 @@
 //! The blob is written and flushed first, then one short transaction writes the rows. In that transaction the blob is
 //! looked for once more, while collecting is locked out: so no row ever refers to a blob that was collected meanwhile.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use sightscan_types::{
     CityId, ConsentId, ImageId, LabelId, OriginKind, ProducerKind, Provenance, Review, Sha256, SightId,
@@ -12,11 +10,8 @@ use sightscan_types::{
 
 use crate::consents::{self, NewConsent};
 use crate::statement::sql;
+use crate::tries::Tries;
 use crate::{Database, Error, Result, Transaction, Warehouse, arrivals, collection, datasets, marts, times};
-
-/// How often a transaction is tried that met another one, or whose blob was collected under its hands.
-const ATTEMPTS: u32 = 6;
-const PAUSE: Duration = Duration::from_millis(15);
 
 /// What is known of an image that arrives.
 #[derive(Debug, Clone)]
@@ -158,32 +153,14 @@ async fn store_from(
     image: &NewImage,
     load: Option<&str>,
 ) -> Result<Option<Stored>> {
-    let mut sha256 = warehouse.blobs.put(bytes.clone()).await?;
-    for attempt in 1.. {
+    let mut tries = Tries::default();
+    loop {
+        let sha256 = warehouse.blobs.put(bytes.clone()).await?;
         match try_to_store(warehouse, city, (&sha256, bytes.len()), image, load).await {
-            Ok(Try::Stored(stored)) => return Ok(Some(stored)),
-            Ok(Try::TakenByOthers) => return Ok(None),
-            // Collected between its writing and its row.
-            Ok(Try::BlobVanished) if attempt < ATTEMPTS => {
-                sha256 = warehouse.blobs.put(bytes.clone()).await?
-            }
-            Ok(Try::BlobVanished) => break,
-            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                tokio::time::sleep(PAUSE * attempt).await
-            }
-            Err(error) => return Err(error),
+            Err(error) => tries.again(error).await?,
+            done => return done,
         }
     }
-    Err(Error::BlobVanished(sha256))
-}
-
-/// What came of one try to store an image.
-enum Try {
-    Stored(Stored),
-    /// The row of the arrival is gone.
-    TakenByOthers,
-    /// The blob is gone.
-    BlobVanished,
 }
 
 async fn try_to_store(
@@ -192,14 +169,14 @@ async fn try_to_store(
     (sha256, size): (&Sha256, usize),
     image: &NewImage,
     load: Option<&str>,
-) -> Result<Try> {
+) -> Result<Option<Stored>> {
     let database = &warehouse.database;
     let now = database.now();
     let mut transaction = database.begin().await?;
     if let Some(load) = load
         && !arrivals::take(&mut transaction, "DELETE FROM load_images WHERE load_id = $1", load).await?
     {
-        return Ok(Try::TakenByOthers);
+        return Ok(None);
     }
     collection::hold_off(&mut transaction).await?;
     let (id, new_image) = insert_image(&mut transaction, sha256, size, image, now).await?;
@@ -207,14 +184,15 @@ async fn try_to_store(
     let hour = times::add(database, &mut transaction, now).await?;
     let new_in_city = insert_fact(&mut transaction, city, id, image.sight, hour, now).await?;
     marts::show_image(&mut transaction, id).await?;
-    marts::note_change(&mut transaction, city).await?;
-    if warehouse.blobs.head(sha256).await?.is_none() {
-        transaction.rollback().await?;
-        return Ok(Try::BlobVanished);
+    if new_image {
+        marts::note_change(&mut transaction, city).await?;
+    } else {
+        // Its new origin counts in its other cities as well.
+        marts::note_changes_of(&mut transaction, id).await?;
     }
-    transaction.commit().await?;
+    collection::commit(warehouse, transaction, sha256).await?;
     times::committed(database, hour);
-    Ok(Try::Stored(Stored { image: id, new_image, new_in_city }))
+    Ok(Some(Stored { image: id, new_image, new_in_city }))
 }
 
 /// Inserts the image, or finds the one with these bytes and locks it.
@@ -298,8 +276,8 @@ async fn insert_fact(
 macro_rules! select {
     ($tail:literal) => {
         sql(concat!(
-            "SELECT image_id, sha256, media_type, size, width, height, perceptual_hash, review, label_id, created_at \
-             FROM images ",
+            "SELECT i.image_id, i.sha256, i.media_type, i.size, i.width, i.height, i.perceptual_hash, i.review, \
+                    i.label_id, i.created_at FROM images i ",
             $tail
         ))
     };
@@ -310,18 +288,18 @@ macro_rules! select {
 /// # Errors
 /// When the database does not answer.
 pub async fn get(database: &Database, id: ImageId) -> Result<Option<Image>> {
-    let statement = select!("WHERE image_id = $1").bind(id.to_string());
+    let statement = select!("WHERE i.image_id = $1").bind(id.to_string());
     let row: Option<Row> = statement.optional(&mut database.session().await?).await?;
     row.map(Image::try_from).transpose()
 }
 
-/// The images that came from a source; more than one where its content changed. The newest first.
+/// The images that came from a source; more than one where its content changed. What it had last is first.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn by_source(database: &Database, source: &str) -> Result<Vec<Image>> {
     let statement = select!(
-        "WHERE image_id IN (SELECT image_id FROM image_origins WHERE source = $1) ORDER BY image_id DESC"
+        "JOIN image_origins o ON o.image_id = i.image_id WHERE o.source = $1 ORDER BY o.origin_id DESC"
     );
     let rows: Vec<Row> = statement.bind(source).all(&mut database.session().await?).await?;
     rows.into_iter().map(Image::try_from).collect()
@@ -434,14 +412,34 @@ pub struct Withdrawn {
 /// their labels and their blobs, and the datasets and models that were made of them are marked.
 ///
 /// # Errors
-/// When the database or the blobs do not answer; what was not done then is done when it is asked for again.
+/// When the database does not answer: then nothing was done. When the blobs do not answer: then the rows are gone, and
+/// the blobs go with the next [`collection::collect`].
 pub async fn withdraw(warehouse: &Warehouse, consent: ConsentId, why: &str) -> Result<Withdrawn> {
-    let now = warehouse.database.now();
-    let mut transaction = warehouse.database.begin().await?;
+    let mut tries = Tries::default();
+    loop {
+        match try_to_withdraw(&warehouse.database, consent, why).await {
+            Err(error) => tries.again(error).await?,
+            Ok((withdrawn, blobs)) => {
+                collection::collect_now(warehouse, &blobs).await?;
+                return Ok(withdrawn);
+            }
+        }
+    }
+}
+
+/// Gives the blobs that are to be collected, too.
+async fn try_to_withdraw(
+    database: &Database,
+    consent: ConsentId,
+    why: &str,
+) -> Result<(Withdrawn, Vec<Sha256>)> {
+    let now = database.now();
+    let mut transaction = database.begin().await?;
     consents::revoke(&mut transaction, consent, now).await?;
     let mut withdrawn = Withdrawn::default();
     let mut blobs = Vec::new();
     for image in of_consent(&mut transaction, consent).await? {
+        lock(&mut transaction, image).await?;
         sql("DELETE FROM image_origins WHERE image_id = $1 AND consent_id = $2")
             .bind(image.to_string())
             .bind(consent.to_string())
@@ -449,6 +447,7 @@ pub async fn withdraw(warehouse: &Warehouse, consent: ConsentId, why: &str) -> R
             .await?;
         if has_origin(&mut transaction, image).await? {
             marts::show_image(&mut transaction, image).await?;
+            marts::note_changes_of(&mut transaction, image).await?;
             continue;
         }
         let (datasets, models) = datasets::taint(&mut transaction, image, why, now).await?;
@@ -458,8 +457,17 @@ pub async fn withdraw(warehouse: &Warehouse, consent: ConsentId, why: &str) -> R
         withdrawn.images.push(image);
     }
     transaction.commit().await?;
-    collection::collect_now(warehouse, &blobs).await?;
-    Ok(withdrawn)
+    Ok((withdrawn, blobs))
+}
+
+/// Keeps others from labelling an image or adding an origin to it until the transaction ends: what is read of it
+/// afterwards is all there is.
+async fn lock(transaction: &mut Transaction, image: ImageId) -> Result<()> {
+    sql("UPDATE images SET review = review WHERE image_id = $1")
+        .bind(image.to_string())
+        .execute(transaction)
+        .await?;
+    Ok(())
 }
 
 async fn of_consent(transaction: &mut Transaction, consent: ConsentId) -> Result<Vec<ImageId>> {

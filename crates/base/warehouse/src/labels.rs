@@ -54,6 +54,11 @@ pub async fn add(
     label: &NewLabel,
     now: i64,
 ) -> Result<LabelId> {
+    // First of all, and with a lock on the image: of two that label at once the second one chooses among both.
+    sql("UPDATE images SET label_attempts = 0 WHERE image_id = $1")
+        .bind(image.to_string())
+        .execute(transaction)
+        .await?;
     let outcome = if label.boxes.is_empty() { Outcome::Nothing } else { Outcome::Found };
     let id = insert(transaction, image, &label.producer, outcome, None, &summary(&label.boxes), now).await?;
     for (number, labelled) in (0_i64..).zip(&label.boxes) {
@@ -74,12 +79,11 @@ pub async fn add_failure(
     reason: &str,
     now: i64,
 ) -> Result<LabelId> {
-    let id = insert(transaction, image, producer, Outcome::Failed, Some(reason), "[]", now).await?;
     sql("UPDATE images SET label_attempts = label_attempts + 1 WHERE image_id = $1")
         .bind(image.to_string())
         .execute(transaction)
         .await?;
-    Ok(id)
+    insert(transaction, image, producer, Outcome::Failed, Some(reason), "[]", now).await
 }
 
 async fn insert(
@@ -139,13 +143,8 @@ fn summary(boxes: &[LabelledBox]) -> String {
     serde_json::Value::from(boxes.iter().map(one).collect::<Vec<_>>()).to_string()
 }
 
-/// Chooses the labelling that counts. The update locks the image: of two that label at once the second one chooses
-/// among both.
+/// Chooses the labelling that counts.
 async fn choose(transaction: &mut Transaction, image: ImageId) -> Result<()> {
-    sql("UPDATE images SET label_attempts = 0 WHERE image_id = $1")
-        .bind(image.to_string())
-        .execute(transaction)
-        .await?;
     sql("UPDATE images SET label_id = ( \
              SELECT label_id FROM labels WHERE image_id = $1 AND outcome <> 'failed' \
              ORDER BY CASE producer_kind WHEN 'human' THEN 0 ELSE 1 END, made_at DESC, label_id DESC LIMIT 1) \

@@ -30,6 +30,7 @@ pub mod settings;
 pub mod sights;
 mod statement;
 mod times;
+mod tries;
 
 pub use address::Address;
 pub use database::{Database, Session, Transaction};

@@ -142,6 +142,9 @@ macro_rules! show_models {
 }
 
 async fn rebuild(transaction: &mut Transaction) -> Result<()> {
+    if let Some(lock) = transaction.dialect().lock_marts() {
+        sql(lock).execute(transaction).await?;
+    }
     for emptied in [
         "DELETE FROM mart_city_images",
         "DELETE FROM mart_current_models",

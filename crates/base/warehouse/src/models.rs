@@ -5,7 +5,8 @@ use sightscan_types::names::Slug;
 use sightscan_types::{CityId, DatasetId, ModelId, Sha256};
 
 use crate::statement::{Statement, sql};
-use crate::{Database, Error, Result, Transaction, Warehouse, cities, collection, marts};
+use crate::tries::Tries;
+use crate::{Database, Error, Result, Transaction, Warehouse, cities, collection, datasets, marts};
 
 /// A model that is published.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,24 +62,36 @@ macro_rules! select {
         ))
     };
 }
+
 /// Stores an ONNX file and publishes it as the newest model of a city, visible at once.
 ///
 /// # Errors
 /// When the blobs or the database do not answer, or there is no such city.
 pub async fn publish(warehouse: &Warehouse, bytes: Bytes, model: &NewModel) -> Result<Model> {
-    let size = bytes.len();
-    let sha256 = warehouse.blobs.put(bytes).await?;
-    let mut transaction = warehouse.database.begin().await?;
-    let published = publish_in(&mut transaction, &sha256, size, model, warehouse.database.now()).await?;
-    if warehouse.blobs.head(&sha256).await?.is_none() {
-        transaction.rollback().await?;
-        return Err(Error::BlobVanished(sha256));
+    let mut tries = Tries::default();
+    loop {
+        let sha256 = warehouse.blobs.put(bytes.clone()).await?;
+        match try_to_publish(warehouse, &sha256, bytes.len(), model).await {
+            Err(error) => tries.again(error).await?,
+            done => return done,
+        }
     }
-    transaction.commit().await?;
+}
+
+async fn try_to_publish(
+    warehouse: &Warehouse,
+    sha256: &Sha256,
+    size: usize,
+    model: &NewModel,
+) -> Result<Model> {
+    let mut transaction = warehouse.database.begin().await?;
+    let published = publish_in(&mut transaction, sha256, size, model, warehouse.database.now()).await?;
+    collection::commit(warehouse, transaction, sha256).await?;
     Ok(published)
 }
 
-/// As [`publish`], in the caller's transaction, such as one that completes a job; the blob has just been put.
+/// As [`publish`], in the caller's transaction, such as one that completes a job. The blob has just been put, so that the
+/// collector's grace keeps it. A model of a tainted dataset is tainted.
 ///
 /// # Errors
 /// As [`publish`].
@@ -92,10 +105,15 @@ pub async fn publish_in(
     collection::hold_off(transaction).await?;
     // Of two that publish at once the second one gets the next number.
     let city = cities::lock(transaction, model.city).await?;
+    let (tainted_at, taint) = match model.dataset {
+        Some(dataset) => datasets::lock(transaction, dataset).await?,
+        None => (None, None),
+    };
     let id = ModelId::new();
     sql("INSERT INTO models (model_id, city_id, version, sha256, size, specification, dataset_id, \
-                             considered_images, metrics, created_at) \
-         SELECT $1, $2, COALESCE(MAX(version), 0) + 1, $3, $4, $5, $6, $7, $8, $9 FROM models WHERE city_id = $2")
+                             considered_images, metrics, created_at, tainted_at, taint) \
+         SELECT $1, $2, COALESCE(MAX(version), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
+         FROM models WHERE city_id = $2")
     .bind(id.to_string())
     .bind(city.id.to_string())
     .bind(sha256.to_string())
@@ -105,6 +123,8 @@ pub async fn publish_in(
     .bind(model.considered_images)
     .bind(&model.metrics)
     .bind(now)
+    .bind(tainted_at)
+    .bind(taint)
     .execute(transaction)
     .await?;
     marts::show_model(transaction, city.id).await?;

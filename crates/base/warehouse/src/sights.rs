@@ -3,7 +3,7 @@
 use sightscan_types::{CityId, SightId};
 
 use crate::statement::sql;
-use crate::{Error, Result, Transaction};
+use crate::{Error, Result, Transaction, marts};
 
 /// A sight that somebody knows of.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,6 +31,7 @@ pub async fn find_or_create(
     sight: &NewSight,
     now: i64,
 ) -> Result<SightId> {
+    let wanted = SightId::new();
     let (id,): (String,) = sql(
         "INSERT INTO sights (sight_id, city_id, name, name_key, latitude, longitude, source, external_id, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
@@ -39,7 +40,7 @@ pub async fn find_or_create(
              longitude = COALESCE(sights.longitude, excluded.longitude) \
          RETURNING sight_id",
     )
-    .bind(SightId::new().to_string())
+    .bind(wanted.to_string())
     .bind(city.to_string())
     .bind(&sight.name)
     .bind(folded(&sight.name))
@@ -50,7 +51,11 @@ pub async fn find_or_create(
     .bind(now)
     .one(transaction)
     .await?;
-    Error::read("sight id", &id)
+    let id = Error::read("sight id", &id)?;
+    if id == wanted {
+        marts::note_change(transaction, city).await?;
+    }
+    Ok(id)
 }
 
 fn folded(name: &str) -> String {
