@@ -9,7 +9,7 @@ use sightscan_http::axum::extract::{FromRequest, Request, State};
 use sightscan_http::axum::http::{HeaderMap, StatusCode, header};
 use sightscan_http::axum::response::{IntoResponse, Response};
 use sightscan_http::axum::routing::get;
-use sightscan_http::axum::{Extension, Json, Router};
+use sightscan_http::axum::{Json, Router};
 use sightscan_http::exchange::Worded;
 use sightscan_http::{ClientAddress, Problem, RequestId, Slug, openapi};
 use sightscan_types::{CityName, ConsentKind};
@@ -208,5 +208,7 @@ fn done() -> Response {
 }
 
 fn wrong() -> Response {
-    (StatusCode::BAD_REQUEST, Extension(Worded), WRONG).into_response()
+    let mut response = (StatusCode::BAD_REQUEST, WRONG).into_response();
+    response.extensions_mut().insert(Worded);
+    response
 }
