@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use serde::Serialize;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, Header, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref,
     RefOr, Response, ResponseBuilder,
@@ -21,6 +22,8 @@ pub const PAGE: &str = "/docs";
 
 /// The name under which [`Problem`] is referred to.
 const PROBLEM: &str = "Problem";
+/// The name under which routes refer to the administrator's token.
+const ADMIN: &str = "admin";
 
 /// An empty document: what is said about the whole interface.
 pub fn about(title: &str, description: &str) -> OpenApi {
@@ -29,7 +32,10 @@ pub fn about(title: &str, description: &str) -> OpenApi {
         .description(Some(format!("{description} Every error is a problem (RFC 9457).")))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .version(env!("CARGO_PKG_VERSION"));
-    let components = ComponentsBuilder::new().schema(PROBLEM, Problem::schema());
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("the administrator's token"));
+    let components = ComponentsBuilder::new()
+        .schema(PROBLEM, Problem::schema())
+        .security_scheme(ADMIN, SecurityScheme::Http(token.build()));
     OpenApiBuilder::new().info(info.build()).components(Some(components.build())).build()
 }
 
