@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use tokio::task::JoinSet;
 
@@ -60,7 +60,13 @@ struct Outcome {
 pub(crate) fn run(ingest: &Ingest) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let server = Server::start()?;
-    runtime.block_on(compare(ingest, &server))
+    runtime.block_on(async {
+        tokio::select! {
+            outcome = compare(ingest, &server) => outcome,
+            // Not at once, so that the server ends, too.
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        }
+    })
 }
 
 async fn compare(ingest: &Ingest, server: &Server) -> Result<()> {
