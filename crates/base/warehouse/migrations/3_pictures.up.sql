@@ -217,6 +217,7 @@ CREATE TABLE mart_label_statistics (
     boxes        BIGINT NOT NULL,
     human_boxes  BIGINT NOT NULL,
     mean_score   DOUBLE PRECISION,
-    refreshed_at BIGINT NOT NULL,
-    PRIMARY KEY (city_id, label)
+    refreshed_at BIGINT NOT NULL
 );
+-- Not unique by label: a label has any length, a key of PostgreSQL at most 2,704 bytes.
+CREATE INDEX mart_label_statistics_by_city ON mart_label_statistics (city_id);

@@ -75,7 +75,10 @@ enum Hindrance {
 
 impl From<Error> for Hindrance {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match error {
+            Error::TooLong { .. } => Self::Refused(error.to_string()),
+            error => Self::Failed(error),
+        }
     }
 }
 

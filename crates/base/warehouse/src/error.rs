@@ -51,6 +51,16 @@ pub enum Error {
     /// A blob was gone whenever its row was to be written.
     #[error("the blob {0} vanishes again and again; does another program clear the blobs?")]
     BlobVanished(sightscan_types::Sha256),
+    /// A text is longer than a key of the database may be.
+    #[error("the {what} has {length} bytes, at most {limit} are kept; shorten it")]
+    TooLong {
+        /// What it is.
+        what: &'static str,
+        /// Its length in bytes.
+        length: usize,
+        /// The greatest length.
+        limit: usize,
+    },
     /// A row holds what this program never writes.
     #[error("the database holds an unreadable {what}: {value}")]
     Unreadable {
@@ -65,6 +75,12 @@ impl Error {
     /// Reads a value that is stored as text.
     pub(crate) fn read<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T> {
         text.parse().map_err(|_| Self::Unreadable { what, value: text.to_owned() })
+    }
+
+    /// Refuses a text that the database could not find again by an index: PostgreSQL's keys have at most 2,704 bytes.
+    pub(crate) fn limit(what: &'static str, text: &str, limit: usize) -> Result<()> {
+        let length = text.len();
+        if length > limit { Err(Self::TooLong { what, length, limit }) } else { Ok(()) }
     }
 
     /// Whether a unique key refused the row.

@@ -13,6 +13,9 @@ use crate::statement::sql;
 use crate::tries::Tries;
 use crate::{Database, Error, Result, Transaction, Warehouse, arrivals, collection, datasets, marts, times};
 
+/// Bytes of a source: images are found by it.
+pub const LONGEST_SOURCE: usize = 2_048;
+
 /// What is known of an image that arrives.
 #[derive(Debug, Clone)]
 pub struct NewImage {
@@ -126,7 +129,7 @@ pub struct Filter {
 /// Stores an image of a city: once for each content, however often and from however many sides it arrives.
 ///
 /// # Errors
-/// When the blobs or the database do not answer.
+/// When its source is longer than [`LONGEST_SOURCE`], or the blobs or the database do not answer.
 pub async fn store(warehouse: &Warehouse, city: CityId, bytes: Bytes, image: &NewImage) -> Result<Stored> {
     match store_from(warehouse, city, bytes, image, None).await? {
         Some(stored) => Ok(stored),
@@ -153,6 +156,7 @@ async fn store_from(
     image: &NewImage,
     load: Option<&str>,
 ) -> Result<Option<Stored>> {
+    Error::limit("source of the image", &image.provenance.source, LONGEST_SOURCE)?;
     let mut tries = Tries::default();
     loop {
         let sha256 = warehouse.blobs.put(bytes.clone()).await?;

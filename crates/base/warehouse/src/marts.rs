@@ -88,12 +88,15 @@ pub async fn refresh(database: &Database, everything: bool) -> Result<Refreshed>
     let mut transaction = database.begin().await?;
     let changed: Vec<(String,)> =
         sql("DELETE FROM mart_changes RETURNING city_id").all(&mut transaction).await?;
-    let mut cities: Vec<String> = changed.into_iter().map(|(city,)| city).collect();
     if everything {
         rebuild(&mut transaction).await?;
-        let all: Vec<(String,)> = sql("SELECT city_id FROM cities").all(&mut transaction).await?;
-        cities = all.into_iter().map(|(city,)| city).collect();
     }
+    // Cities that are new, or all of them when the marts have just been emptied.
+    let uncounted: Vec<(String,)> =
+        sql("SELECT city_id FROM cities WHERE city_id NOT IN (SELECT city_id FROM mart_city_progress)")
+            .all(&mut transaction)
+            .await?;
+    let mut cities: Vec<String> = changed.into_iter().chain(uncounted).map(|(city,)| city).collect();
     // In one order everywhere, so that two refreshes never wait for each other in a circle.
     cities.sort_unstable();
     cities.dedup();

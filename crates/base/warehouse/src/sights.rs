@@ -5,6 +5,9 @@ use sightscan_types::{CityId, SightId};
 use crate::statement::sql;
 use crate::{Error, Result, Transaction, marts};
 
+/// Bytes of a sight's name: sights are found by it.
+pub const LONGEST_NAME: usize = 500;
+
 /// A sight that somebody knows of.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NewSight {
@@ -24,13 +27,14 @@ pub struct NewSight {
 /// the same sight.
 ///
 /// # Errors
-/// When the database does not answer.
+/// When its name is longer than [`LONGEST_NAME`], or the database does not answer.
 pub async fn find_or_create(
     transaction: &mut Transaction,
     city: CityId,
     sight: &NewSight,
     now: i64,
 ) -> Result<SightId> {
+    Error::limit("name of the sight", &sight.name, LONGEST_NAME)?;
     let wanted = SightId::new();
     let (id,): (String,) = sql(
         "INSERT INTO sights (sight_id, city_id, name, name_key, latitude, longitude, source, external_id, created_at) \

@@ -10,6 +10,7 @@ mod images;
 mod jobs;
 mod labels;
 mod leaderships;
+mod limits;
 mod marts;
 mod migrations;
 mod models;

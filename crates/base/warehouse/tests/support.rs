@@ -14,7 +14,7 @@ use sightscan_warehouse::consents::NewConsent;
 use sightscan_warehouse::images::{self, NewImage, Stored};
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
 use sightscan_warehouse::models::{self, Model, NewModel};
-use sightscan_warehouse::{Database, Warehouse};
+use sightscan_warehouse::{Database, Error, Warehouse};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
@@ -66,7 +66,14 @@ impl TestWarehouse {
     }
 
     pub(crate) async fn store(&self, city: &City, content: &str, image: &NewImage) -> Stored {
-        images::store(&self.warehouse, city.id, Bytes::from(content.to_owned()), image).await.unwrap()
+        loop {
+            let bytes = Bytes::from(content.to_owned());
+            match images::store(&self.warehouse, city.id, bytes, image).await {
+                // A collector without grace can come between again and again.
+                Err(Error::BlobVanished(_)) => {}
+                stored => return stored.unwrap(),
+            }
+        }
     }
 
     /// Stores an image whose content and source nobody else has.
@@ -106,7 +113,12 @@ impl TestWarehouse {
 
     pub(crate) async fn publish(&self, city: &City, content: &str, dataset: Option<DatasetId>) -> Model {
         let model = NewModel { dataset, ..new_model(city) };
-        models::publish(&self.warehouse, Bytes::from(content.to_owned()), &model).await.unwrap()
+        loop {
+            match models::publish(&self.warehouse, Bytes::from(content.to_owned()), &model).await {
+                Err(Error::BlobVanished(_)) => {}
+                published => return published.unwrap(),
+            }
+        }
     }
 
     pub(crate) async fn move_on(&self) -> Moved {

@@ -116,6 +116,7 @@ impl From<Error> for Problem {
             Error::NotNow { .. } | Error::JobNotNow { .. } | Error::SameIsLive { .. } => Slug::NotNow,
             Error::Picture(error) => unfit(error),
             Error::Warehouse(error) if error.is_transient() => Slug::Unavailable,
+            Error::Warehouse(sightscan_warehouse::Error::TooLong { .. }) => Slug::InvalidParameter,
             Error::Warehouse(_)
             | Error::Blob(_)
             | Error::StoredPicture(_)
