@@ -172,6 +172,19 @@ struct Plan {
     server_kills: usize,
 }
 
+impl Plan {
+    fn events(&self) -> usize {
+        self.kills + self.server_kills
+    }
+
+    /// Whether this event, counted from 1, is the server's: those are spread evenly, each in the middle of its share,
+    /// where there is still work for a writer to be caught at.
+    fn is_server(&self, event: usize) -> bool {
+        let middle = |kill: usize| (2 * kill + 1) * self.events() / (2 * self.server_kills) + 1;
+        (0..self.server_kills).map(middle).any(|at| at == event)
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small positive numbers")]
 fn plan() -> Plan {
     let share = |figure: f64| (figure * sightscan_testkit::scale()).ceil() as usize;
@@ -226,12 +239,10 @@ async fn survive(database: &Database, url: &str, mut kill_server: impl FnMut(&mu
     let plan = plan();
     let city = enqueue_all(database, plan.jobs).await;
     let mut workers = Workers::start(url, fastrand::Rng::with_seed(seed));
-    let events = plan.kills + plan.server_kills;
+    let events = plan.events();
     for event in 1..=events {
         progress(database, city, plan.jobs * event / (events + 1)).await;
-        // Spread evenly among the kills of workers.
-        let is_server = event * plan.server_kills / events > (event - 1) * plan.server_kills / events;
-        if is_server { kill_server(&mut workers) } else { workers.kill_any() }
+        if plan.is_server(event) { kill_server(&mut workers) } else { workers.kill_any() }
     }
     progress(database, city, plan.jobs).await;
     assert_eq!(
