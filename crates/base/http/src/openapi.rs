@@ -32,7 +32,8 @@ pub fn about(title: &str, description: &str) -> OpenApi {
         .description(Some(format!("{description} Every error is a problem (RFC 9457).")))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .version(env!("CARGO_PKG_VERSION"));
-    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("the administrator's token"));
+    let token =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("the administrator's token"));
     let components = ComponentsBuilder::new()
         .schema(PROBLEM, Problem::schema())
         .security_scheme(ADMIN, SecurityScheme::Http(token.build()));
