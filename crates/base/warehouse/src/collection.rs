@@ -93,8 +93,11 @@ async fn is_referred_to(transaction: &mut Transaction, sha256: &Sha256) -> Resul
 }
 
 /// Commits a transaction that wrote a row for this blob and has held the collector off, unless the blob was collected
-/// before.
-pub(crate) async fn commit(warehouse: &Warehouse, transaction: Transaction, sha256: &Sha256) -> Result<()> {
+/// before. Whoever calls [`publish_in`](crate::models::publish_in) ends its transaction so.
+///
+/// # Errors
+/// [`Error::BlobVanished`] when the blob is gone; then nothing was done, and it can be put and tried again.
+pub async fn commit(warehouse: &Warehouse, transaction: Transaction, sha256: &Sha256) -> Result<()> {
     if warehouse.blobs.head(sha256).await?.is_none() {
         transaction.rollback().await?;
         return Err(Error::BlobVanished(*sha256));

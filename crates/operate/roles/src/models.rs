@@ -5,9 +5,9 @@ use sightscan_engine::model::Overrides;
 use sightscan_engine::{EngineChoice, Model};
 use sightscan_types::CityState;
 use sightscan_types::names::CityName;
-use sightscan_warehouse::Warehouse;
 use sightscan_warehouse::cities::{self, Step};
 use sightscan_warehouse::models::{self, NewModel};
+use sightscan_warehouse::{Warehouse, collection};
 
 use crate::error::Result;
 
@@ -42,7 +42,8 @@ pub async fn publish(
     let metrics = "{}".to_owned();
     let model = NewModel { city: city.id, specification, dataset: None, considered_images, metrics };
     let model = models::publish_in(&mut transaction, &sha256, size, &model, now).await?;
-    transaction.commit().await?;
+    // Not without its blob: a collector may have come between.
+    collection::commit(warehouse, transaction, &sha256).await?;
     Ok((city, model))
 }
 
