@@ -76,7 +76,8 @@ impl Blobs {
     /// young as a new one.
     ///
     /// # Errors
-    /// When the disk, the network or the service fails. Nothing half-written is ever seen under the hash.
+    /// When the disk, the network or the service fails. No program ever sees it half-written under the hash; what a
+    /// power cut has left there is written again by the next put.
     pub async fn put(&self, bytes: Bytes) -> Result<Sha256> {
         match &self.0.backend {
             Backend::Folder(folder) => self.put_into(Arc::clone(folder), bytes).await,

@@ -1,6 +1,9 @@
-//! Blobs in a folder: each is whole or absent, also after a crash or a power cut.
+//! Blobs in a folder: one that was put is whole, also after a crash or a power cut.
+//!
+//! A blob gets its name before the disk is waited for, so that one commit of the file system's journal brings both there.
+//! A power cut in between may leave a name with other bytes, which nobody has been told of: the next put writes it again.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -18,7 +21,8 @@ const UNFINISHED: &str = ".put-";
 /// A folder of blobs that exists.
 pub(crate) struct Folder {
     root: PathBuf,
-    durable: Durable,
+    /// Which of the folders in it are known to be on the disk, so that most puts need not wait for them.
+    durable: [AtomicBool; 1 << 8],
 }
 
 impl Folder {
@@ -28,25 +32,24 @@ impl Folder {
         // The absolute path, so that a change of the working folder does not move the blobs.
         let root = fs_err::canonicalize(path)?;
         fs_err::read_dir(&root)?;
-        Ok(Self { root, durable: Durable::default() })
+        Ok(Self { root, durable: [const { AtomicBool::new(false) }; 1 << 8] })
     }
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Writes a blob and waits until it is on the disk. One that is there already in the right size stays, but becomes
-    /// as young as a new one.
+    /// Writes a blob and waits until it is on the disk. One that is there already stays, but becomes as young as a new
+    /// one.
     pub(crate) fn put(&self, hash: &Sha256, bytes: &[u8]) -> io::Result<()> {
-        let [first, second, name] = key::parts(hash);
-        let folder = self.root.join(first).join(second);
+        let [fan_out, name] = key::parts(hash);
+        let folder = self.root.join(fan_out);
         let path = folder.join(name);
-        if !renew(&path, bytes.len() as u64) {
+        if !renew(&path, bytes) {
             match write(&folder, &path, bytes) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     // Nobody has put anything here before, or somebody has tidied empty folders away.
-                    self.durable.forget(hash);
-                    make(parent(&folder))?;
+                    self.durable(hash).store(false, Ordering::Release);
                     make(&folder)?;
                     write(&folder, &path, bytes)?;
                 }
@@ -55,22 +58,40 @@ impl Folder {
         }
         // Also for a blob that was there: who wrote it may not have come to this line yet.
         sync_folder(&folder)?;
-        self.durable.ensure(hash, &folder)
+        self.sync_root(hash)
     }
 
-    /// The folders of the first level, and how many other files and folders lie beside them.
-    pub(crate) fn first_level(&self) -> io::Result<(Vec<PathBuf>, usize)> {
-        fan_out(&self.root)
+    /// Waits until the folder that a blob lies in is on the disk. Each is waited for once, also if it was there before:
+    /// the program that made it may have died too early. Last of all, because the blob's own waiting has mostly
+    /// brought it there and this costs little.
+    fn sync_root(&self, hash: &Sha256) -> io::Result<()> {
+        let durable = self.durable(hash);
+        if !durable.load(Ordering::Acquire) {
+            sync_folder(&self.root)?;
+            durable.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
-    /// Everything below a folder of the first level.
-    pub(crate) fn scan(&self, first: &Path) -> io::Result<Vec<Found>> {
-        let (seconds, foreign) = fan_out(first)?;
-        let mut found: Vec<Found> = std::iter::repeat_n(Found::Foreign, foreign).collect();
-        for second in seconds {
-            for entry in entries(&second)? {
-                found.extend(unless_gone(self.classify(&entry))?);
-            }
+    fn durable(&self, hash: &Sha256) -> &AtomicBool {
+        let [first, ..] = *hash.as_bytes();
+        &self.durable[usize::from(first)]
+    }
+
+    /// The folders that blobs lie in, and how many other files and folders lie beside them.
+    pub(crate) fn folders(&self) -> io::Result<(Vec<PathBuf>, usize)> {
+        let entries = entries(&self.root)?;
+        let total = entries.len();
+        let ours: Vec<PathBuf> = entries.into_iter().filter(is_fan_out).map(|entry| entry.path()).collect();
+        let foreign = total - ours.len();
+        Ok((ours, foreign))
+    }
+
+    /// Everything in one of them.
+    pub(crate) fn scan(&self, folder: &Path) -> io::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for entry in entries(folder)? {
+            found.extend(unless_gone(self.classify(&entry))?);
         }
         Ok(found)
     }
@@ -98,48 +119,6 @@ pub(crate) fn sweep(path: &Path, modified: SystemTime, before: SystemTime) -> io
     Ok(unless_gone(fs_err::remove_file(path))?.is_some())
 }
 
-/// Which of the folders are known to be on the disk, so that most puts need not wait for them.
-struct Durable {
-    first: Vec<AtomicBool>,
-    second: Vec<AtomicBool>,
-}
-
-impl Default for Durable {
-    fn default() -> Self {
-        let flags = |count| std::iter::repeat_with(AtomicBool::default).take(count).collect();
-        Self { first: flags(1 << 8), second: flags(1 << 16) }
-    }
-}
-
-impl Durable {
-    /// Waits until the two levels above a blob are on the disk. Each is waited for once, also if it was there before:
-    /// the program that made it may have died too early. Last of all, because the blob's own waiting has mostly
-    /// brought them there and this costs little.
-    fn ensure(&self, hash: &Sha256, folder: &Path) -> io::Result<()> {
-        let (first, second) = self.flags(hash);
-        if !second.load(Ordering::Acquire) {
-            sync_folder(parent(folder))?;
-            second.store(true, Ordering::Release);
-        }
-        if !first.load(Ordering::Acquire) {
-            sync_folder(parent(parent(folder)))?;
-            first.store(true, Ordering::Release);
-        }
-        Ok(())
-    }
-
-    fn forget(&self, hash: &Sha256) {
-        let (first, second) = self.flags(hash);
-        first.store(false, Ordering::Release);
-        second.store(false, Ordering::Release);
-    }
-
-    fn flags(&self, hash: &Sha256) -> (&AtomicBool, &AtomicBool) {
-        let [first, second, ..] = *hash.as_bytes();
-        (&self.first[usize::from(first)], &self.second[usize::from(u16::from_be_bytes([first, second]))])
-    }
-}
-
 /// Makes a folder and those above it, and waits until their names are on the disk. What exists is left alone: its
 /// parent may be none of ours to read.
 fn make_durably(folder: &Path) -> io::Result<()> {
@@ -163,28 +142,40 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a blob of this size as young as a new one. False where there is none, or where it cannot be done: then it
-/// is written again.
-fn renew(path: &Path, size: u64) -> bool {
-    let Ok(file) = fs_err::OpenOptions::new().write(true).open(path) else { return false };
-    let is_whole = file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == size);
-    // It may have been copied here by a program that does not wait for the disk.
-    is_whole && file.sync_data().is_ok() && file.set_modified(SystemTime::now()).is_ok()
+/// Makes a blob with these bytes as young as a new one. False where there is none, where a power cut has left other
+/// bytes, or where it cannot be done: then it is written again.
+fn renew(path: &Path, bytes: &[u8]) -> bool {
+    let Ok(file) = fs_err::OpenOptions::new().read(true).write(true).open(path) else { return false };
+    // Who writes it may not have waited for the disk yet.
+    holds(&file, bytes).unwrap_or(false)
+        && file.sync_data().is_ok()
+        && file.set_modified(SystemTime::now()).is_ok()
+}
+
+fn holds(file: &fs_err::File, bytes: &[u8]) -> io::Result<bool> {
+    let mut reader = BufReader::new(file);
+    let mut rest = bytes;
+    loop {
+        let piece = reader.fill_buf()?;
+        let Some(remaining) = rest.strip_prefix(piece) else { return Ok(false) };
+        let length = piece.len();
+        if length == 0 {
+            return Ok(remaining.is_empty());
+        }
+        rest = remaining;
+        reader.consume(length);
+    }
 }
 
 fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = folder.join(format!("{UNFINISHED}{}", Uuid::new_v4().simple()));
-    let written = write_durably(&unfinished, bytes).and_then(|()| fs_err::rename(&unfinished, path));
+    let mut file = fs_err::File::create_new(&unfinished)?;
+    let written = file.write_all(bytes).and_then(|()| fs_err::rename(&unfinished, path));
     if written.is_err() {
         // If this fails, too, the file is swept later.
         let _ = fs_err::remove_file(&unfinished);
     }
-    written
-}
-
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = fs_err::File::create_new(path)?;
-    file.write_all(bytes)?;
+    written?;
     file.sync_all()
 }
 
@@ -194,15 +185,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { fs_err::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// The folders whose names are two hexadecimal digits, and how many other files and folders lie beside them.
-fn fan_out(folder: &Path) -> io::Result<(Vec<PathBuf>, usize)> {
-    let entries = entries(folder)?;
-    let total = entries.len();
-    let ours: Vec<PathBuf> = entries.into_iter().filter(is_fan_out).map(|entry| entry.path()).collect();
-    let foreign = total - ours.len();
-    Ok((ours, foreign))
-}
-
+/// Whether it is a folder whose name is two hexadecimal digits.
 fn is_fan_out(entry: &fs_err::DirEntry) -> bool {
     let name = entry.file_name();
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -241,7 +224,7 @@ mod tests {
         let folder = Folder::open(&temporary.path().join("deep/er")).unwrap();
         let hash = Sha256::of(b"abc");
         folder.put(&hash, b"abc").unwrap();
-        assert_eq!(names(&folder.root().join("ba/78")), [hash.to_string()]);
+        assert_eq!(names(&folder.root().join("ba")), [hash.to_string()]);
     }
 
     #[test]
@@ -252,7 +235,21 @@ mod tests {
         folder.put(&hash, b"abc").unwrap();
         fs_err::remove_dir_all(folder.root().join("ba")).unwrap();
         folder.put(&hash, b"abc").unwrap();
-        assert_eq!(names(&folder.root().join("ba/78")), [hash.to_string()]);
+        assert_eq!(names(&folder.root().join("ba")), [hash.to_string()]);
+    }
+
+    #[test]
+    fn what_a_power_cut_left_is_written_again() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        let hash = Sha256::of(b"abc");
+        let path = folder.root().join("ba").join(hash.to_string());
+        fs_err::create_dir(folder.root().join("ba")).unwrap();
+        for left in [&b""[..], b"ab", b"\0\0\0", b"abcd"] {
+            fs_err::write(&path, left).unwrap();
+            folder.put(&hash, b"abc").unwrap();
+            assert_eq!(fs_err::read(&path).unwrap(), b"abc", "instead of {left:?}");
+        }
     }
 
     #[test]
@@ -271,7 +268,7 @@ mod tests {
         let folder = Folder::open(temporary.path()).unwrap();
         let hash = Sha256::of(b"abc");
         // A folder in the place of the blob cannot be replaced by a file.
-        let place = folder.root().join("ba/78");
+        let place = folder.root().join("ba");
         fs_err::create_dir_all(place.join(hash.to_string()).join("x")).unwrap();
         assert!(folder.put(&hash, b"abc").is_err());
         assert_eq!(names(&place), [hash.to_string()]);

@@ -1,14 +1,14 @@
-//! Where a blob lies below its folder or prefix: `ab/cd/<sha256>`.
+//! Where a blob lies below its folder or prefix: `ab/<sha256>`.
 //!
-//! The two levels keep folders small: with a million blobs each of the 65,536 holds about 15.
+//! The 256 folders keep each small enough for any tool: with a million blobs it holds about 4,000.
 
 use object_store::path::Path;
 use sightscan_types::Sha256;
 
-/// The two folders and the name.
-pub(crate) fn parts(hash: &Sha256) -> [String; 3] {
+/// The folder and the name.
+pub(crate) fn parts(hash: &Sha256) -> [String; 2] {
     let name = hash.to_string();
-    [name[..2].to_owned(), name[2..4].to_owned(), name]
+    [name[..2].to_owned(), name]
 }
 
 /// The key below a prefix, which may be empty.
@@ -28,9 +28,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_have_two_levels() {
+    fn keys_have_one_level() {
         let hash = Sha256::of(b"abc");
-        let key = "ba/78/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let key = "ba/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(of(&Path::default(), &hash).as_ref(), key);
         assert_eq!(of(&Path::from("a/b"), &hash).as_ref(), format!("a/b/{key}"));
     }
@@ -41,7 +41,7 @@ mod tests {
         let (prefix, hash) = (Path::from("a"), Sha256::of(b"abc"));
         assert_eq!(parse(&prefix, &of(&prefix, &hash)), Some(hash));
         for foreign in
-            [format!("a/{hash}"), format!("a/ba/79/{hash}"), format!("ba/78/{hash}"), "a/ba/78/x".to_owned()]
+            [format!("a/{hash}"), format!("a/bb/{hash}"), format!("ba/{hash}"), "a/ba/x".to_owned()]
         {
             assert_eq!(parse(&prefix, &Path::from(foreign)), None);
         }

@@ -1,7 +1,7 @@
 //! Blobs: pictures and models, each under the SHA-256 of its content.
 //!
 //! [`Blobs`] is a folder or a prefix in an S3 bucket, whichever [`Address`] says. Both have the layout
-//! `ab/cd/<sha256>`, where `abcd` is how the hash begins. What [`Blobs::put`] has returned from survives a crash and a
+//! `ab/<sha256>`, where `ab` is how the hash begins. What [`Blobs::put`] has returned from survives a crash and a
 //! power cut; what [`Blobs::get`] returns is what was put in, or an error.
 //!
 //! Nothing here knows which objects are still needed. The warehouse does, and its collection deletes what no row

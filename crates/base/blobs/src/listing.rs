@@ -71,23 +71,23 @@ impl std::fmt::Debug for Listing {
 /// Everything in a folder, which is read in 256 pieces.
 pub(crate) fn walk(folder: Arc<Folder>) -> impl Stream<Item = std::result::Result<Found, Cause>> {
     let root = Arc::clone(&folder);
-    let first_level = async move { blocking(move || root.first_level()).await };
-    stream::once(first_level)
-        .map_ok(move |(firsts, foreign)| {
+    let folders = async move { blocking(move || root.folders()).await };
+    stream::once(folders)
+        .map_ok(move |(folders, foreign)| {
             let beside = stream::iter(std::iter::repeat_n(Found::Foreign, foreign)).map(Ok);
-            beside.chain(scan_each(folder.clone(), firsts))
+            beside.chain(scan_each(folder.clone(), folders))
         })
         .try_flatten()
 }
 
 fn scan_each(
     folder: Arc<Folder>,
-    firsts: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
 ) -> impl Stream<Item = std::result::Result<Found, Cause>> {
-    stream::iter(firsts)
-        .then(move |first| {
+    stream::iter(folders)
+        .then(move |each| {
             let folder = Arc::clone(&folder);
-            blocking(move || folder.scan(&first))
+            blocking(move || folder.scan(&each))
         })
         .map_ok(|found| stream::iter(found).map(Ok))
         .try_flatten()

@@ -41,7 +41,7 @@ impl Store {
     /// The file of a blob.
     pub(crate) fn file(&self, hash: &Sha256) -> PathBuf {
         let name = hash.to_string();
-        self.files.join(&name[..2]).join(&name[2..4]).join(name)
+        self.files.join(&name[..2]).join(name)
     }
 
     /// Puts a foreign file beside the blobs.

@@ -1,8 +1,8 @@
 DROP TABLE mart_label_statistics;
 DROP TABLE mart_city_progress;
 DROP TABLE mart_changes;
-DROP TABLE mart_city_images;
-DROP TABLE mart_current_models;
+DROP VIEW mart_city_images;
+DROP VIEW mart_current_models;
 DROP TABLE load_models;
 DROP TABLE load_labels;
 DROP TABLE load_images;

@@ -23,7 +23,6 @@ CREATE TABLE images (
     label_attempts  BIGINT NOT NULL DEFAULT 0,
     created_at      BIGINT NOT NULL
 );
-CREATE INDEX images_by_perceptual_hash ON images (perceptual_hash);
 
 -- The consent of somebody who donated pictures.
 CREATE TABLE consents (
@@ -51,7 +50,7 @@ CREATE TABLE image_origins (
     UNIQUE (image_id, source)
 );
 CREATE INDEX image_origins_by_source ON image_origins (source);
-CREATE INDEX image_origins_by_consent ON image_origins (consent_id);
+CREATE INDEX image_origins_by_consent ON image_origins (consent_id) WHERE consent_id IS NOT NULL;
 
 -- The fact table: this image shows something of this city.
 CREATE TABLE city_images (
@@ -159,41 +158,25 @@ CREATE TABLE load_models (
     refused           TEXT
 );
 
--- Marts: plain tables for readers. The first two are written in the transaction that changes what they show.
-CREATE TABLE mart_current_models (
-    city_id     TEXT NOT NULL PRIMARY KEY REFERENCES cities,
-    slug        TEXT NOT NULL,
-    name        TEXT NOT NULL,
-    legacy_name TEXT NOT NULL,
-    model_id    TEXT NOT NULL REFERENCES models,
-    version     BIGINT NOT NULL,
-    sha256      TEXT NOT NULL,
-    size        BIGINT NOT NULL,
-    created_at  BIGINT NOT NULL
-);
+-- Marts, for readers. The first two are views, so that a new model or image is seen at once.
+CREATE VIEW mart_current_models AS
+SELECT c.city_id, c.slug, c.name, c.legacy_name, m.model_id, m.version, m.sha256, m.size, m.created_at
+FROM cities c JOIN models m ON m.city_id = c.city_id
+WHERE m.version = (SELECT MAX(n.version) FROM models n WHERE n.city_id = c.city_id);
 
-CREATE TABLE mart_city_images (
-    city_id        TEXT NOT NULL,
-    image_id       TEXT NOT NULL,
-    slug           TEXT NOT NULL,
-    sha256         TEXT NOT NULL,
-    media_type     TEXT NOT NULL,
-    width          BIGINT NOT NULL,
-    height         BIGINT NOT NULL,
-    source         TEXT NOT NULL,
-    licence        TEXT,
-    sight          TEXT,
-    review         TEXT NOT NULL,
-    label_producer TEXT,                     -- of the current labelling; NULL: not labelled
-    labels         TEXT NOT NULL DEFAULT '[]', -- JSON: the current boxes
-    added_at       BIGINT NOT NULL,
-    PRIMARY KEY (city_id, image_id)
-);
+-- Of several origins the first one with a licence is shown: that is what the image may be used under. `label_producer` and
+-- `labels` (JSON) are the current labelling; NULL and '[]': not labelled.
+CREATE VIEW mart_city_images AS
+SELECT f.city_id, f.image_id, c.slug, i.sha256, i.media_type, i.width, i.height, o.source, o.licence, s.name AS sight,
+       i.review, l.producer_kind AS label_producer, COALESCE(l.summary, '[]') AS labels, f.added_at
+FROM city_images f JOIN cities c ON c.city_id = f.city_id JOIN images i ON i.image_id = f.image_id
+JOIN image_origins o ON o.image_id = f.image_id AND o.origin_id =
+    (SELECT p.origin_id FROM image_origins p WHERE p.image_id = f.image_id ORDER BY p.licence IS NULL, p.origin_id LIMIT 1)
+LEFT JOIN sights s ON s.sight_id = f.sight_id LEFT JOIN labels l ON l.label_id = i.label_id;
 
--- The next two are counted anew by the refresh, for the cities that changed since the last one.
+-- The others are tables that the refresh counts anew, for the cities that changed since the last one: those in here.
 CREATE TABLE mart_changes (
-    change_id TEXT NOT NULL PRIMARY KEY,
-    city_id   TEXT NOT NULL
+    city_id TEXT NOT NULL
 );
 
 CREATE TABLE mart_city_progress (

@@ -372,9 +372,8 @@ struct ArrivedModel {
 async fn try_to_move_model(warehouse: &Warehouse, model: &ArrivedModel, load: &str) -> Result<bool> {
     let sha256 = warehouse.blobs.put(model.bytes.clone()).await?;
     let now = warehouse.database.now();
-    let mut transaction = warehouse.database.begin().await?;
     // Before the city is locked: the collector waits for those who wait for the city.
-    collection::hold_off(&mut transaction).await?;
+    let mut transaction = warehouse.database.begin_without_collection().await?;
     let city = admitted(&mut transaction, &model.name, CityState::Live, now).await?;
     if !take(&mut transaction, "DELETE FROM load_models WHERE load_id = $1", load).await? {
         return Ok(false);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Sqlite, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 use tracing::info;
 
 use crate::address::Address;
@@ -20,6 +20,8 @@ use crate::{Dialect, Error, Result};
 const CONNECTIONS: u32 = 16;
 /// How long a statement waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So long a connection is believed to work after it did (PostgreSQL).
+const BELIEVED: Duration = Duration::from_secs(1);
 /// How long a writer waits for those of other processes (SQLite).
 const BUSY: Duration = Duration::from_secs(60);
 
@@ -134,15 +136,26 @@ impl Database {
         }))
     }
 
-    /// Begins a writing transaction. On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`), so that it never
-    /// fails half-way because somebody else writes.
+    /// Begins a writing transaction.
     ///
     /// # Errors
     /// When no connection or lock is had in time.
     pub async fn begin(&self) -> Result<Transaction> {
+        self.begin_with(self.dialect().begin()).await
+    }
+
+    /// As [`Database::begin`], and keeps the collector of blobs out until the transaction ends.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    pub(crate) async fn begin_without_collection(&self) -> Result<Transaction> {
+        self.begin_with(self.dialect().begin_without_collection()).await
+    }
+
+    async fn begin_with(&self, statement: &'static str) -> Result<Transaction> {
         Ok(Transaction(match &self.pools {
-            Pools::Sqlite { writer, .. } => Begun::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(pool) => Begun::Postgres(pool.begin().await?),
+            Pools::Sqlite { writer, .. } => Begun::Sqlite(writer.begin_with(statement).await?),
+            Pools::Postgres(pool) => Begun::Postgres(pool.begin_with(statement).await?),
         }))
     }
 
@@ -299,7 +312,16 @@ async fn postgres(options: &sqlx::postgres::PgConnectOptions) -> Result<Pools> {
     let options = options.clone().application_name("sightscan").options(limits);
     // A pool tries for as long as it may; somebody who waits at a prompt wants to know at once.
     options.connect().await?.close().await?;
-    let pool =
-        PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).connect_with(options);
-    Ok(Pools::Postgres(pool.await?))
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| Box::pin(is_alive(connection, used.idle_for)));
+    Ok(Pools::Postgres(pool.connect_with(options).await?))
+}
+
+/// Whether a pooled connection still works. One that was used a moment ago is believed to: asking costs as much as a
+/// statement.
+async fn is_alive(connection: &mut PgConnection, idle_for: Duration) -> sqlx::Result<bool> {
+    Ok(idle_for < BELIEVED || connection.ping().await.is_ok())
 }

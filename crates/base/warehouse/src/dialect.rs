@@ -16,6 +16,49 @@ macro_rules! claim {
     };
 }
 
+/// The statements of [`Dialect::store_image`].
+macro_rules! insert_image {
+    () => {
+        "INSERT INTO images (image_id, sha256, media_type, size, width, height, perceptual_hash, review, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT (sha256) DO UPDATE SET review = CASE \
+             WHEN images.review = 'pending' AND excluded.review = 'accepted' THEN 'accepted' ELSE images.review END"
+    };
+}
+macro_rules! insert_origin {
+    ($from:literal) => {
+        concat!(
+            "INSERT INTO image_origins (origin_id, image_id, kind, source, page_url, author, licence, licence_url, \
+                                        retrieved_at, consent_id) \
+             SELECT $10, image_id, $11, $12, $13, $14, $15, $16, $17, $18 FROM ",
+            $from,
+            " ON CONFLICT (image_id, source) DO NOTHING"
+        )
+    };
+}
+macro_rules! insert_change {
+    () => {
+        "INSERT INTO mart_changes (city_id) VALUES ($19)"
+    };
+}
+macro_rules! insert_fact {
+    ($from:literal) => {
+        concat!(
+            "INSERT INTO city_images (city_id, image_id, sight_id, time_id, added_at) \
+             SELECT $19, image_id, $20, $21, $9 FROM ",
+            $from,
+            " ON CONFLICT (city_id, image_id) DO NOTHING RETURNING image_id"
+        )
+    };
+}
+
+/// The statement of [`Dialect::lock_blobs_against_collection`], after others.
+macro_rules! hold_off {
+    ($before:literal) => {
+        concat!($before, "SELECT pg_advisory_xact_lock_shared(8317987319222330741)")
+    };
+}
+
 /// The engine behind a [`crate::Database`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -66,14 +109,36 @@ impl Dialect {
         }
     }
 
-    /// Keeps everybody from writing the marts that are made anew, but not from reading them, until the transaction ends:
-    /// otherwise a row that somebody deletes meanwhile would come back. SQLite's transactions keep out everybody anyway.
+    /// Waits until no other refresh of the marts runs, and keeps others out until the transaction ends. Readers do not wait.
+    /// SQLite's transactions keep out everybody anyway.
     pub(crate) fn lock_marts(self) -> Option<&'static str> {
         match self {
             Self::Sqlite => None,
-            Self::Postgres => Some(
-                "LOCK TABLE mart_city_images, mart_current_models, mart_city_progress IN SHARE ROW EXCLUSIVE MODE",
-            ),
+            Self::Postgres => Some("LOCK TABLE mart_city_progress IN SHARE ROW EXCLUSIVE MODE"),
+        }
+    }
+
+    /// Stores an image of a city: run in order, each with all parameters, the last one gives the image's id if the city did
+    /// not have it. `$1` to `$9` are the columns of `images`, `$10` to `$18` those of `image_origins` without the image,
+    /// `$19` to `$21` city, sight and hour. PostgreSQL takes them as one statement, which saves three ways to the server.
+    pub(crate) fn store_image(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &[
+                insert_image!(),
+                insert_origin!("images WHERE sha256 = $2"),
+                insert_change!(),
+                insert_fact!("images WHERE sha256 = $2"),
+            ],
+            Self::Postgres => &[concat!(
+                "WITH image AS (",
+                insert_image!(),
+                " RETURNING image_id), origin AS (",
+                insert_origin!("image"),
+                "), change AS (",
+                insert_change!(),
+                ") ",
+                insert_fact!("image")
+            )],
         }
     }
 
@@ -82,7 +147,24 @@ impl Dialect {
     pub(crate) fn lock_blobs_against_collection(self) -> Option<&'static str> {
         match self {
             Self::Sqlite => None,
-            Self::Postgres => Some("SELECT pg_advisory_xact_lock_shared(8317987319222330741)"),
+            Self::Postgres => Some(hold_off!("")),
+        }
+    }
+
+    /// Begins a writing transaction with [`Dialect::lock_blobs_against_collection`] in it: one way to the server.
+    pub(crate) fn begin_without_collection(self) -> &'static str {
+        match self {
+            Self::Sqlite => self.begin(),
+            Self::Postgres => hold_off!("BEGIN; "),
+        }
+    }
+
+    /// Begins a writing transaction. On SQLite it takes the write lock at once, so that it never fails half-way because
+    /// somebody else writes.
+    pub(crate) fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
         }
     }
 

@@ -9,7 +9,7 @@ use sightscan_types::{
 };
 
 use crate::consents::{self, NewConsent};
-use crate::statement::sql;
+use crate::statement::{Statement, sql};
 use crate::tries::Tries;
 use crate::{Database, Error, Result, Transaction, Warehouse, arrivals, collection, datasets, marts, times};
 
@@ -176,104 +176,88 @@ async fn try_to_store(
 ) -> Result<Option<Stored>> {
     let database = &warehouse.database;
     let now = database.now();
-    let mut transaction = database.begin().await?;
+    let mut transaction = database.begin_without_collection().await?;
     if let Some(load) = load
         && !arrivals::take(&mut transaction, "DELETE FROM load_images WHERE load_id = $1", load).await?
     {
         return Ok(None);
     }
-    collection::hold_off(&mut transaction).await?;
-    let (id, new_image) = insert_image(&mut transaction, sha256, size, image, now).await?;
-    insert_origin(&mut transaction, id, image, now).await?;
     let hour = times::add(database, &mut transaction, now).await?;
-    let new_in_city = insert_fact(&mut transaction, city, id, image.sight, hour, now).await?;
-    marts::show_image(&mut transaction, id).await?;
-    if new_image {
-        marts::note_change(&mut transaction, city).await?;
-    } else {
+    let consent = match &image.consent {
+        Some(consent) => Some(consents::record(&mut transaction, consent, now).await?),
+        None => None,
+    };
+    let rows = Rows { id: ImageId::new(), city, sha256, size, image, consent, hour, now };
+    let stored = rows.insert(&mut transaction).await?;
+    if !stored.new_image {
         // Its new origin counts in its other cities as well.
-        marts::note_changes_of(&mut transaction, id).await?;
+        marts::note_changes_of(&mut transaction, stored.image).await?;
     }
     collection::commit(warehouse, transaction, sha256).await?;
     times::committed(database, hour);
-    Ok(Some(Stored { image: id, new_image, new_in_city }))
+    Ok(Some(stored))
 }
 
-/// Inserts the image, or finds the one with these bytes and locks it.
-async fn insert_image(
-    transaction: &mut Transaction,
-    sha256: &Sha256,
-    size: usize,
-    image: &NewImage,
-    now: i64,
-) -> Result<(ImageId, bool)> {
-    let wanted = ImageId::new();
-    let (id,): (String,) = sql(
-        "INSERT INTO images (image_id, sha256, media_type, size, width, height, perceptual_hash, review, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-         ON CONFLICT (sha256) DO UPDATE SET review = CASE \
-             WHEN images.review = 'pending' AND excluded.review = 'accepted' THEN 'accepted' ELSE images.review END \
-         RETURNING image_id",
-    )
-    .bind(wanted.to_string())
-    .bind(sha256.to_string())
-    .bind(&image.media_type)
-    .bind(i64::try_from(size).unwrap_or(i64::MAX))
-    .bind(image.width)
-    .bind(image.height)
-    .bind(image.perceptual_hash.map(u64::cast_signed))
-    .bind(image.review.as_str())
-    .bind(now)
-    .one(transaction)
-    .await?;
-    let id = Error::read("image id", &id)?;
-    Ok((id, id == wanted))
-}
-
-async fn insert_origin(transaction: &mut Transaction, id: ImageId, image: &NewImage, now: i64) -> Result<()> {
-    let consent = match &image.consent {
-        Some(consent) => Some(consents::record(transaction, consent, now).await?),
-        None => None,
-    };
-    let provenance = &image.provenance;
-    sql("INSERT INTO image_origins (origin_id, image_id, kind, source, page_url, author, licence, licence_url, \
-                                    retrieved_at, consent_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (image_id, source) DO NOTHING")
-    .bind(uuid::Uuid::now_v7().to_string())
-    .bind(id.to_string())
-    .bind(provenance.kind.as_str())
-    .bind(&provenance.source)
-    .bind(provenance.page_url.as_deref())
-    .bind(provenance.author.as_deref())
-    .bind(provenance.licence.as_deref())
-    .bind(provenance.licence_url.as_deref())
-    .bind(provenance.retrieved_at)
-    .bind(consent.map(|consent| consent.to_string()))
-    .execute(transaction)
-    .await?;
-    Ok(())
-}
-
-async fn insert_fact(
-    transaction: &mut Transaction,
+/// What is written when an image arrives.
+struct Rows<'a> {
+    /// Its id, if it is a new one.
+    id: ImageId,
     city: CityId,
-    image: ImageId,
-    sight: Option<SightId>,
+    sha256: &'a Sha256,
+    size: usize,
+    image: &'a NewImage,
+    consent: Option<ConsentId>,
     hour: i64,
     now: i64,
-) -> Result<bool> {
-    let inserted = sql(
-        "INSERT INTO city_images (city_id, image_id, sight_id, time_id, added_at) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (city_id, image_id) DO NOTHING",
-    )
-    .bind(city.to_string())
-    .bind(image.to_string())
-    .bind(sight.map(|sight| sight.to_string()))
-    .bind(hour)
-    .bind(now)
-    .execute(transaction)
-    .await?;
-    Ok(inserted == 1)
+}
+
+impl Rows<'_> {
+    /// Inserts the image, or finds the one with these bytes and locks it.
+    async fn insert(&self, transaction: &mut Transaction) -> Result<Stored> {
+        let parameters = self.parameters();
+        let mut new_in_city: Option<(String,)> = None;
+        for text in transaction.dialect().store_image() {
+            new_in_city = parameters.with_text(text).optional(transaction).await?;
+        }
+        let image = match &new_in_city {
+            Some((id,)) => Error::read("image id", id)?,
+            None => self.known_as(transaction).await?,
+        };
+        Ok(Stored { image, new_image: image == self.id, new_in_city: new_in_city.is_some() })
+    }
+
+    /// Those of [`Dialect::store_image`](crate::Dialect::store_image).
+    fn parameters(&self) -> Statement {
+        let NewImage { media_type, width, height, provenance, .. } = self.image;
+        sql("")
+            .bind(self.id.to_string())
+            .bind(self.sha256.to_string())
+            .bind(media_type)
+            .bind(i64::try_from(self.size).unwrap_or(i64::MAX))
+            .bind(*width)
+            .bind(*height)
+            .bind(self.image.perceptual_hash.map(u64::cast_signed))
+            .bind(self.image.review.as_str())
+            .bind(self.now)
+            .bind(uuid::Uuid::now_v7().to_string())
+            .bind(provenance.kind.as_str())
+            .bind(&provenance.source)
+            .bind(provenance.page_url.as_deref())
+            .bind(provenance.author.as_deref())
+            .bind(provenance.licence.as_deref())
+            .bind(provenance.licence_url.as_deref())
+            .bind(provenance.retrieved_at)
+            .bind(self.consent.map(|consent| consent.to_string()))
+            .bind(self.city.to_string())
+            .bind(self.image.sight.map(|sight| sight.to_string()))
+            .bind(self.hour)
+    }
+
+    async fn known_as(&self, transaction: &mut Transaction) -> Result<ImageId> {
+        let statement = sql("SELECT image_id FROM images WHERE sha256 = $1").bind(self.sha256.to_string());
+        let (id,): (String,) = statement.one(transaction).await?;
+        Error::read("image id", &id)
+    }
 }
 
 /// A statement that reads images; the columns are those of [`Row`].
@@ -349,7 +333,7 @@ pub async fn list(
     let rows: Vec<ListedRow> = sql(
         "SELECT image_id, sha256, media_type, width, height, source, licence, sight, review, label_producer, labels, \
                 added_at FROM mart_city_images m \
-         WHERE city_id = $1 AND ($2 IS NULL OR image_id > $2) AND ($3 IS NULL OR sight = $3) \
+         WHERE city_id = $1 AND image_id > $2 AND ($3 IS NULL OR sight = $3) \
            AND ($4 IS NULL OR licence = $4) AND ($5 IS NULL OR review = $5) \
            AND ($6 IS NULL OR (label_producer IS NOT NULL) = $6) \
            AND ($7 IS NULL OR EXISTS (SELECT 1 FROM images i JOIN boxes b ON b.label_id = i.label_id \
@@ -357,7 +341,7 @@ pub async fn list(
          ORDER BY image_id LIMIT $8",
     )
     .bind(city.to_string())
-    .bind(after.map(|after| after.to_string()))
+    .bind(after.map(|after| after.to_string()).unwrap_or_default())
     .bind(filter.sight.as_deref())
     .bind(filter.licence.as_deref())
     .bind(filter.review.map(Review::as_str))
@@ -396,7 +380,6 @@ pub async fn set_review(transaction: &mut Transaction, id: ImageId, review: Revi
         .bind(review.as_str())
         .execute(transaction)
         .await?;
-    marts::show_image(transaction, id).await?;
     marts::note_changes_of(transaction, id).await?;
     Ok(touched == 1)
 }
@@ -450,7 +433,6 @@ async fn try_to_withdraw(
             .execute(&mut transaction)
             .await?;
         if has_origin(&mut transaction, image).await? {
-            marts::show_image(&mut transaction, image).await?;
             marts::note_changes_of(&mut transaction, image).await?;
             continue;
         }
@@ -493,7 +475,6 @@ async fn delete(transaction: &mut Transaction, image: ImageId) -> Result<Sha256>
     for statement in [
         "DELETE FROM boxes WHERE label_id IN (SELECT label_id FROM labels WHERE image_id = $1)",
         "DELETE FROM labels WHERE image_id = $1",
-        "DELETE FROM mart_city_images WHERE image_id = $1",
         "DELETE FROM city_images WHERE image_id = $1",
     ] {
         sql(statement).bind(&id).execute(transaction).await?;

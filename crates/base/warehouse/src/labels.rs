@@ -152,7 +152,6 @@ async fn choose(transaction: &mut Transaction, image: ImageId) -> Result<()> {
     .bind(image.to_string())
     .execute(transaction)
     .await?;
-    marts::show_image(transaction, image).await?;
     marts::note_changes_of(transaction, image).await
 }
 

@@ -1,8 +1,8 @@
-//! Marts: plain tables for readers.
+//! Marts, for readers.
 //!
-//! [`current_models`] and the images of cities are written in the transaction that changes what they show. Counts are
-//! made anew by [`refresh`], for the cities that changed since the last one: a count that every writer kept up to date
-//! would make all writers of a city wait for each other.
+//! The current models and the images of cities are views of the core tables. Counts are tables that [`refresh`] makes anew,
+//! for the cities that changed since the last one: a count that every writer kept up to date would make all writers of a
+//! city wait for each other.
 
 use sightscan_types::names::Slug;
 use sightscan_types::{CityId, ImageId, ModelId, Sha256};
@@ -78,26 +78,28 @@ pub struct Refreshed {
     pub cities: usize,
 }
 
-/// Counts the cities that changed since the last refresh, or all of them. With `everything` the other marts are made
-/// anew from the core tables as well. One transaction: readers see all of it or nothing.
+/// Counts the cities that changed since the last refresh, or `everything` anew. One transaction: readers see all of it
+/// or nothing.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn refresh(database: &Database, everything: bool) -> Result<Refreshed> {
     let now = database.now();
     let mut transaction = database.begin().await?;
+    if let Some(lock) = transaction.dialect().lock_marts() {
+        sql(lock).execute(&mut transaction).await?;
+    }
     let changed: Vec<(String,)> =
         sql("DELETE FROM mart_changes RETURNING city_id").all(&mut transaction).await?;
     if everything {
-        rebuild(&mut transaction).await?;
+        sql("DELETE FROM mart_city_progress").execute(&mut transaction).await?;
     }
-    // Cities that are new, or all of them when the marts have just been emptied.
+    // Cities that are new, or all of them when there are no counts any more.
     let uncounted: Vec<(String,)> =
         sql("SELECT city_id FROM cities WHERE city_id NOT IN (SELECT city_id FROM mart_city_progress)")
             .all(&mut transaction)
             .await?;
     let mut cities: Vec<String> = changed.into_iter().chain(uncounted).map(|(city,)| city).collect();
-    // In one order everywhere, so that two refreshes never wait for each other in a circle.
     cities.sort_unstable();
     cities.dedup();
     for city in &cities {
@@ -107,79 +109,9 @@ pub async fn refresh(database: &Database, everything: bool) -> Result<Refreshed>
     Ok(Refreshed { cities: cities.len() })
 }
 
-/// The rows of `mart_city_images`, from the core tables.
-macro_rules! show_images {
-    ($tail:literal) => {
-        sql(concat!(
-            "INSERT INTO mart_city_images (city_id, image_id, slug, sha256, media_type, width, height, source, \
-                                           licence, sight, review, label_producer, labels, added_at) \
-             SELECT f.city_id, i.image_id, c.slug, i.sha256, i.media_type, i.width, i.height, o.source, o.licence, \
-                    s.name, i.review, l.producer_kind, COALESCE(l.summary, '[]'), f.added_at \
-             FROM city_images f JOIN cities c ON c.city_id = f.city_id JOIN images i ON i.image_id = f.image_id \
-             JOIN image_origins o ON o.origin_id = \
-                 (SELECT MIN(p.origin_id) FROM image_origins p WHERE p.image_id = i.image_id) \
-             LEFT JOIN sights s ON s.sight_id = f.sight_id LEFT JOIN labels l ON l.label_id = i.label_id ",
-            $tail,
-            " ON CONFLICT (city_id, image_id) DO UPDATE SET \
-                 source = excluded.source, licence = excluded.licence, sight = excluded.sight, \
-                 review = excluded.review, label_producer = excluded.label_producer, labels = excluded.labels"
-        ))
-    };
-}
-
-/// The rows of `mart_current_models`, from the core tables.
-macro_rules! show_models {
-    ($tail:literal) => {
-        sql(concat!(
-            "INSERT INTO mart_current_models (city_id, slug, name, legacy_name, model_id, version, sha256, size, \
-                                              created_at) \
-             SELECT c.city_id, c.slug, c.name, c.legacy_name, m.model_id, m.version, m.sha256, m.size, m.created_at \
-             FROM cities c JOIN models m ON m.city_id = c.city_id \
-             WHERE m.version = (SELECT MAX(n.version) FROM models n WHERE n.city_id = c.city_id) ",
-            $tail,
-            " ON CONFLICT (city_id) DO UPDATE SET \
-                 model_id = excluded.model_id, version = excluded.version, sha256 = excluded.sha256, \
-                 size = excluded.size, created_at = excluded.created_at"
-        ))
-    };
-}
-
-async fn rebuild(transaction: &mut Transaction) -> Result<()> {
-    if let Some(lock) = transaction.dialect().lock_marts() {
-        sql(lock).execute(transaction).await?;
-    }
-    for emptied in [
-        "DELETE FROM mart_city_images",
-        "DELETE FROM mart_current_models",
-        "DELETE FROM mart_city_progress",
-        "DELETE FROM mart_label_statistics",
-    ] {
-        sql(emptied).execute(transaction).await?;
-    }
-    show_images!("WHERE TRUE").execute(transaction).await?;
-    show_models!("").execute(transaction).await?;
-    Ok(())
-}
-
-/// Shows an image as it is now, in each of its cities.
-pub(crate) async fn show_image(transaction: &mut Transaction, image: ImageId) -> Result<()> {
-    show_images!("WHERE i.image_id = $1").bind(image.to_string()).execute(transaction).await?;
-    Ok(())
-}
-
-/// Shows the newest model of a city.
-pub(crate) async fn show_model(transaction: &mut Transaction, city: CityId) -> Result<()> {
-    show_models!("AND c.city_id = $1").bind(city.to_string()).execute(transaction).await?;
-    Ok(())
-}
-
 /// Notes that the counts of a city have to be made anew.
 pub(crate) async fn note_change(transaction: &mut Transaction, city: CityId) -> Result<()> {
-    sql("INSERT INTO mart_changes (change_id, city_id) VALUES ($1, $2)")
-        .bind(uuid::Uuid::now_v7().to_string())
-        .bind(city.to_string())
-        .execute(transaction)
-        .await?;
+    sql("INSERT INTO mart_changes (city_id) VALUES ($1)").bind(city.to_string()).execute(transaction).await?;
     Ok(())
 }
 

@@ -127,7 +127,6 @@ pub async fn publish_in(
     .bind(taint)
     .execute(transaction)
     .await?;
-    marts::show_model(transaction, city.id).await?;
     marts::note_change(transaction, city.id).await?;
     let row: Row = select!("WHERE m.model_id = $1").bind(id.to_string()).one(transaction).await?;
     row.try_into()

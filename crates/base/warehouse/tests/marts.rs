@@ -2,9 +2,9 @@
 
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
-use sightscan_types::{ConsentId, ImageId, ProducerKind, Review};
+use sightscan_types::{ConsentId, ImageId, ProducerKind, Provenance, Review};
 use sightscan_warehouse::cities::City;
-use sightscan_warehouse::images::{self, NewImage};
+use sightscan_warehouse::images::{self, Filter, NewImage};
 use sightscan_warehouse::marts::{self, LabelStatistics, Refreshed};
 use sightscan_warehouse::sights::{self, NewSight};
 
@@ -14,6 +14,7 @@ on_both_engines![
     row_08_a_refresh_makes_new_counts_visible,
     row_08_labels_have_statistics,
     row_08_only_cities_that_changed_are_counted,
+    a_licence_that_comes_later_is_shown,
     row_08_everything_anew_is_the_same_as_what_was_kept_up_to_date,
     row_08_refreshes_and_writers_do_not_disturb_each_other,
 ];
@@ -79,6 +80,27 @@ async fn row_08_only_cities_that_changed_are_counted(test: TestDatabase) {
     assert_eq!(refresh(&test, false).await.cities, 2, "both cities show the image");
     test.city("Paris").await;
     assert_eq!(refresh(&test, true).await.cities, 3);
+}
+
+async fn a_licence_that_comes_later_is_shown(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let berlin = test.city("Berlin").await;
+    let unknown = crawled("https://search.example/1.jpg");
+    let unknown = NewImage { provenance: Provenance { licence: None, ..unknown.provenance }, ..unknown };
+    test.store(&berlin, "a flag", &unknown).await;
+    let listed = async |licence: Option<&str>| {
+        let filter = Filter { licence: licence.map(str::to_owned), ..Filter::default() };
+        let listed = images::list(test.database(), berlin.id, &filter, None, 10).await.unwrap();
+        listed.into_iter().map(|image| image.source).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None).await, ["https://search.example/1.jpg"]);
+    for source in ["https://commons.example/1.jpg", "https://commons.example/2.jpg"] {
+        test.store(&berlin, "a flag", &crawled(source)).await;
+    }
+    let licence = crawled("").provenance.licence;
+    assert!(licence.is_some());
+    assert_eq!(listed(licence.as_deref()).await, ["https://commons.example/1.jpg"]);
+    assert_eq!(listed(None).await, ["https://commons.example/1.jpg"]);
 }
 
 /// All rows of the marts that readers see, without the times at which they were counted.
