@@ -4,13 +4,15 @@
 //! Each row is moved and deleted in one transaction of its own. A row that cannot be moved stays, with the reason, and
 //! hinders nobody.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use sightscan_types::names::CityName;
 use sightscan_types::{CityState, OriginKind, Producer, ProducerKind, Provenance, RelativeBox, Review};
 use tracing::warn;
 
-use crate::cities::{self, City, Step};
+use crate::cities::{self, City, Place, Step};
 use crate::images::{self, NewImage};
 use crate::labels::{self, LabelledBox, NewLabel};
 use crate::models::{self, NewModel};
@@ -39,13 +41,17 @@ pub struct Measured {
     pub perceptual_hash: u64,
 }
 
-/// What has to be known of arrivals that the warehouse cannot know by itself.
-pub trait Inspect: Send + Sync {
+/// What has to be known of arrivals that the warehouse cannot know by itself. It is asked on threads that may be busy for
+/// a while.
+pub trait Inspect: Send + Sync + 'static {
     /// What this picture is, or why it is none.
     ///
     /// # Errors
     /// Why it is no picture.
     fn picture(&self, bytes: &[u8]) -> std::result::Result<Measured, String>;
+
+    /// The place that this name means, where it is known: an arrival finds the city there whatever it was first called.
+    fn place(&self, name: &CityName) -> Option<Place>;
 
     /// The specification (`model.toml`) of this model, or why it is none.
     ///
@@ -129,18 +135,18 @@ impl Arrival {
 ///
 /// # Errors
 /// When the database or the blobs do not answer; what was moved until then stays moved.
-pub async fn move_on(warehouse: &Warehouse, inspect: &dyn Inspect) -> Result<Moved> {
+pub async fn move_on(warehouse: &Warehouse, inspect: Arc<dyn Inspect>) -> Result<Moved> {
     let mut refused = 0;
-    let images = move_all(warehouse, inspect, Arrival::Image, &mut refused).await?;
-    let labels = move_all(warehouse, inspect, Arrival::Label, &mut refused).await?;
-    let models = move_all(warehouse, inspect, Arrival::Model, &mut refused).await?;
+    let images = move_all(warehouse, &inspect, Arrival::Image, &mut refused).await?;
+    let labels = move_all(warehouse, &inspect, Arrival::Label, &mut refused).await?;
+    let models = move_all(warehouse, &inspect, Arrival::Model, &mut refused).await?;
     Ok(Moved { images, labels, models, refused })
 }
 
 /// How many rows of a table were moved; counts those that could not be.
 async fn move_all(
     warehouse: &Warehouse,
-    inspect: &dyn Inspect,
+    inspect: &Arc<dyn Inspect>,
     arrival: Arrival,
     refused: &mut u64,
 ) -> Result<u64> {
@@ -174,7 +180,7 @@ async fn waiting(warehouse: &Warehouse, arrival: Arrival) -> Result<Vec<String>>
 /// Moves a row; whether it was there to be moved, and not taken by another process.
 async fn move_one(
     warehouse: &Warehouse,
-    inspect: &dyn Inspect,
+    inspect: &Arc<dyn Inspect>,
     arrival: Arrival,
     load: &str,
 ) -> std::result::Result<bool, Hindrance> {
@@ -222,17 +228,22 @@ struct ImageRow {
 
 async fn move_image(
     warehouse: &Warehouse,
-    inspect: &dyn Inspect,
+    inspect: &Arc<dyn Inspect>,
     load: &str,
 ) -> std::result::Result<bool, Hindrance> {
     let statement = "SELECT image, city, source, page_url, author, licence, licence_url, sight, arrived_at FROM load_images \
          WHERE load_id = $1";
     let Some(mut row) = columns::<ImageRow>(warehouse, statement, load).await? else { return Ok(false) };
-    let measured = inspect.picture(&row.image)?;
     let name = CityName::parse(&row.city).map_err(|error| error.to_string())?;
+    let bytes = Bytes::from(std::mem::take(&mut row.image));
+    let (picture, named) = (bytes.clone(), name.clone());
+    let (measured, place) =
+        ask(inspect, move |inspect| (inspect.picture(&picture), inspect.place(&named))).await?;
+    let measured = measured?;
     let mut transaction = warehouse.database.begin().await?;
     let now = warehouse.database.now();
-    let city = admitted(&mut transaction, &name, CityState::Labelling, now).await?;
+    let named = Named { name, place };
+    let city = admitted(&mut transaction, &named, CityState::Labelling, now).await?;
     let sight = match &row.sight {
         Some(name) => {
             let sight = NewSight { name: name.clone(), ..NewSight::default() };
@@ -241,7 +252,6 @@ async fn move_image(
         None => None,
     };
     transaction.commit().await?;
-    let bytes = Bytes::from(std::mem::take(&mut row.image));
     let image = new_image(row, measured, sight);
     Ok(images::store_arrival(warehouse, city.id, bytes, &image, load).await?.is_some())
 }
@@ -268,10 +278,26 @@ fn new_image(row: ImageRow, measured: Measured, sight: Option<sightscan_types::S
     }
 }
 
+/// Asks on a thread that may be busy for a while. What makes the inspector panic is refused, so that it hinders nobody.
+async fn ask<T: Send + 'static>(
+    inspect: &Arc<dyn Inspect>,
+    question: impl FnOnce(&dyn Inspect) -> T + Send + 'static,
+) -> std::result::Result<T, Hindrance> {
+    let inspect = Arc::clone(inspect);
+    let answer = tokio::task::spawn_blocking(move || question(inspect.as_ref())).await;
+    answer.map_err(|error| Hindrance::Refused(format!("it could not be looked at: {error}")))
+}
+
+/// The city that an arrival names.
+struct Named {
+    name: CityName,
+    place: Option<Place>,
+}
+
 /// The city of an arrival. Whoever may write into the database need not ask: a city that nobody approved yet goes on to
 /// `next`.
-async fn admitted(transaction: &mut Transaction, name: &CityName, next: CityState, now: i64) -> Result<City> {
-    let (mut city, _) = cities::find_or_create(transaction, name, None, now).await?;
+async fn admitted(transaction: &mut Transaction, named: &Named, next: CityState, now: i64) -> Result<City> {
+    let (mut city, _) = cities::find_or_create(transaction, &named.name, named.place.as_ref(), now).await?;
     let way: &[CityState] = match (city.state, next) {
         (CityState::Requested, CityState::Labelling) => &[CityState::Approved, CityState::Labelling],
         (
@@ -343,15 +369,19 @@ async fn move_label(warehouse: &Warehouse, load: &str) -> std::result::Result<bo
 
 async fn move_model(
     warehouse: &Warehouse,
-    inspect: &dyn Inspect,
+    inspect: &Arc<dyn Inspect>,
     load: &str,
 ) -> std::result::Result<bool, Hindrance> {
     let statement = "SELECT city, model, considered_images FROM load_models WHERE load_id = $1";
     let row = columns::<(String, Vec<u8>, i64)>(warehouse, statement, load).await?;
     let Some((city, bytes, considered_images)) = row else { return Ok(false) };
-    let specification = inspect.model(&bytes)?;
     let name = CityName::parse(&city).map_err(|error| error.to_string())?;
-    let model = ArrivedModel { name, bytes: Bytes::from(bytes), specification, considered_images };
+    let bytes = Bytes::from(bytes);
+    let (model, named) = (bytes.clone(), name.clone());
+    let (specification, place) =
+        ask(inspect, move |inspect| (inspect.model(&model), inspect.place(&named))).await?;
+    let city = Named { name, place };
+    let model = ArrivedModel { city, bytes, specification: specification?, considered_images };
     let mut tries = Tries::default();
     loop {
         match try_to_move_model(warehouse, &model, load).await {
@@ -363,7 +393,7 @@ async fn move_model(
 
 /// A model as it arrived, found to be one.
 struct ArrivedModel {
-    name: CityName,
+    city: Named,
     bytes: Bytes,
     specification: String,
     considered_images: i64,
@@ -374,7 +404,7 @@ async fn try_to_move_model(warehouse: &Warehouse, model: &ArrivedModel, load: &s
     let now = warehouse.database.now();
     // Before the city is locked: the collector waits for those who wait for the city.
     let mut transaction = warehouse.database.begin_without_collection().await?;
-    let city = admitted(&mut transaction, &model.name, CityState::Live, now).await?;
+    let city = admitted(&mut transaction, &model.city, CityState::Live, now).await?;
     if !take(&mut transaction, "DELETE FROM load_models WHERE load_id = $1", load).await? {
         return Ok(false);
     }

@@ -198,10 +198,7 @@ pub async fn by_place(database: &Database, place: i64) -> Result<Option<City>> {
 
 /// The slug of the city that somebody means by a place and a name: the city at that place, else one of that name which
 /// nobody has placed yet.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn known_as(transaction: &mut Transaction, place: i64, name: &Slug) -> Result<Option<Slug>> {
+async fn known_as(transaction: &mut Transaction, place: i64, name: &Slug) -> Result<Option<Slug>> {
     let slug: Option<(String,)> = sql("SELECT slug FROM cities \
          WHERE place_id = $1 OR (slug = $2 AND place_id IS NULL) ORDER BY place_id NULLS LAST, created_at LIMIT 1")
     .bind(place)
@@ -249,7 +246,8 @@ fn like(text: &str) -> String {
     format!("%{escaped}%")
 }
 
-/// The city of this name, which is made as `requested` where it is new; whether it is.
+/// The city that somebody means by a name and, where it is known, its place; it is made as `requested` where it is new.
+/// Whether it is.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -259,20 +257,43 @@ pub async fn find_or_create(
     place: Option<&Place>,
     now: i64,
 ) -> Result<(City, bool)> {
-    find_or_create_as(transaction, &name.slug(), name, place, now).await
+    find_or_create_as(transaction, name, name, place, now).await
 }
 
-/// As [`find_or_create`], under a slug that tells namesakes apart.
+/// As [`find_or_create`]; a new city gets the name `proper`, which may tell it from its namesakes.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn find_or_create_as(
     transaction: &mut Transaction,
+    name: &CityName,
+    proper: &CityName,
+    place: Option<&Place>,
+    now: i64,
+) -> Result<(City, bool)> {
+    let known = match place {
+        Some(place) => known_as(transaction, place.id, &name.slug()).await?,
+        None => None,
+    };
+    let slug = known.unwrap_or_else(|| proper.slug());
+    let is_new = insert(transaction, &slug, proper, place, now).await?;
+    let row: Row = select!("WHERE slug = $1").bind(slug.as_str()).one(transaction).await?;
+    let mut city = City::try_from(row)?;
+    if let Some(place) = place.filter(|_| city.place.is_none()) {
+        locate(transaction, city.id, place).await?;
+        city.place = Some(place.clone());
+    }
+    Ok((city, is_new))
+}
+
+/// Inserts a city unless there is one with this slug; whether it was inserted.
+async fn insert(
+    transaction: &mut Transaction,
     slug: &Slug,
     name: &CityName,
     place: Option<&Place>,
     now: i64,
-) -> Result<(City, bool)> {
+) -> Result<bool> {
     let inserted = sql(
         "INSERT INTO cities (city_id, slug, name, legacy_name, place_id, country, latitude, longitude, state, \
                              state_since, created_at) \
@@ -289,15 +310,11 @@ pub async fn find_or_create_as(
     .bind(now)
     .execute(transaction)
     .await?;
-    let row: Row = select!("WHERE slug = $1").bind(slug.as_str()).one(transaction).await?;
-    Ok((row.try_into()?, inserted == 1))
+    Ok(inserted == 1)
 }
 
 /// Writes down where a city lies, unless that is known.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn locate(transaction: &mut Transaction, city: CityId, place: &Place) -> Result<()> {
+async fn locate(transaction: &mut Transaction, city: CityId, place: &Place) -> Result<()> {
     sql("UPDATE cities SET place_id = $2, country = $3, latitude = $4, longitude = $5 \
          WHERE city_id = $1 AND place_id IS NULL")
     .bind(city.to_string())

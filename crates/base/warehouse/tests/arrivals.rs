@@ -1,5 +1,7 @@
 //! Arrivals: what other programs insert into `load_*` with plain SQL is moved on.
 
+use std::sync::Arc;
+
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::{CityState, ProducerKind};
@@ -14,6 +16,7 @@ on_both_engines![
     row_01_an_arrival_goes_from_load_to_core_and_mart,
     row_02_the_same_arrival_twice_is_one_image,
     row_03_any_name_of_a_city_arrives,
+    arrivals_find_a_city_by_any_of_its_names,
     row_04_labels_arrive_by_source_in_both_forms,
     row_04_labels_of_an_unknown_source_change_nothing_and_wait_for_their_image,
     row_05_arrived_models_count_from_1_and_their_city_is_live,
@@ -104,6 +107,21 @@ async fn row_03_any_name_of_a_city_arrives(test: TestDatabase) {
     }
     let all = cities::list(test.database(), &Cities::default(), None, 100).await.unwrap();
     assert_eq!(all.len(), names.len());
+}
+
+async fn arrivals_find_a_city_by_any_of_its_names(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    // Somebody asked for it when nobody knew where it lies.
+    let city = test.city("Köln").await;
+    for name in ["Köln", "Cologne", "KOLN"] {
+        test.tool().await.send_image(&picture(1, 1, name), name, name).await;
+    }
+    test.tool().await.send_model("Cologne", b"MODEL 1", 1).await;
+    assert_eq!(test.move_on().await, Moved { images: 3, models: 1, ..Moved::default() });
+    let all = cities::list(test.database(), &Cities::default(), None, 100).await.unwrap();
+    assert_eq!(all.iter().map(|city| city.name.as_str()).collect::<Vec<_>>(), ["Köln"]);
+    assert_eq!(all[0].id, city.id);
+    assert!(all[0].place.is_some());
 }
 
 async fn row_04_labels_arrive_by_source_in_both_forms(test: TestDatabase) {
@@ -271,7 +289,7 @@ async fn two_who_move_at_once_move_each_row_once(test: TestDatabase) {
     }
     let other = Database::open(&test.test.url.parse().unwrap()).await.unwrap();
     let other = warehouse(other, test.blobs.path());
-    let (one, two) = tokio::join!(test.move_on(), arrivals::move_on(&other, &Header));
+    let (one, two) = tokio::join!(test.move_on(), arrivals::move_on(&other, Arc::new(Header)));
     let two = two.unwrap();
     // Labels that were looked at before their image was there wait for the next time.
     let rest = test.move_on().await;

@@ -1,5 +1,7 @@
 //! What the tests of several aggregates need: a warehouse of their own, things to put into it, and a database tool.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sightscan_blobs::{Address as BlobAddress, Blobs};
 use sightscan_testkit::database::TestDatabase;
@@ -9,7 +11,7 @@ use sightscan_types::{
     Provenance, RelativeBox, Review, Sha256,
 };
 use sightscan_warehouse::arrivals::{self, Inspect, Measured, Moved};
-use sightscan_warehouse::cities::{self, City, Step};
+use sightscan_warehouse::cities::{self, City, Place, Step};
 use sightscan_warehouse::consents::NewConsent;
 use sightscan_warehouse::images::{self, NewImage, Stored};
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
@@ -122,7 +124,7 @@ impl TestWarehouse {
     }
 
     pub(crate) async fn move_on(&self) -> Moved {
-        arrivals::move_on(&self.warehouse, &Header).await.unwrap()
+        arrivals::move_on(&self.warehouse, Arc::new(Header)).await.unwrap()
     }
 
     /// What an analyst or another program works on the database with.
@@ -220,6 +222,16 @@ impl Inspect for Header {
             width: width.parse().unwrap(),
             height: height.parse().unwrap(),
             perceptual_hash: u64::from(bytes[bytes.len() - 1]),
+        })
+    }
+
+    /// Knows one city, by two names.
+    fn place(&self, name: &CityName) -> Option<Place> {
+        matches!(name.slug().as_str(), "cologne" | "koln").then(|| Place {
+            id: 2_886_242,
+            country: "DE".to_owned(),
+            latitude: 50.93,
+            longitude: 6.95,
         })
     }
 

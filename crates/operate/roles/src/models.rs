@@ -1,6 +1,7 @@
 //! Publishing a model by hand as a city's newest one.
 
 use bytes::Bytes;
+use sightscan_cities::places::{Place, Places};
 use sightscan_engine::model::Overrides;
 use sightscan_engine::{EngineChoice, Model};
 use sightscan_types::CityState;
@@ -26,11 +27,12 @@ pub async fn publish(
     specification: String,
 ) -> Result<(cities::City, models::Model)> {
     let name = CityName::parse(city)?;
+    let place = place_of(name.clone()).await;
     let size = bytes.len();
     let sha256 = warehouse.blobs.put(bytes).await.map_err(sightscan_warehouse::Error::from)?;
     let now = warehouse.database.now();
     let mut transaction = warehouse.database.begin().await?;
-    let (mut city, _) = cities::find_or_create(&mut transaction, &name, None, now).await?;
+    let (mut city, _) = cities::find_or_create(&mut transaction, &name, place.as_ref(), now).await?;
     if city.state.may_become(CityState::Live) && city.state != CityState::Paused {
         let step = Step::To(CityState::Live);
         let why = Some("a model was published by hand");
@@ -45,6 +47,13 @@ pub async fn publish(
     // Not without its blob: a collector may have come between.
     collection::commit(warehouse, transaction, &sha256).await?;
     Ok((city, model))
+}
+
+/// Where the city of this name lies, so that it is found whatever it was first called.
+async fn place_of(name: CityName) -> Option<cities::Place> {
+    // The first question unpacks the gazetteer.
+    let likeliest = move || Places::embedded().likeliest(name.display()).map(Place::facts);
+    tokio::task::spawn_blocking(likeliest).await.ok().flatten()
 }
 
 /// The `model.toml` of an ONNX file, or why the file is none: it is loaded, so what is published can be computed.

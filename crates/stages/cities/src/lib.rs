@@ -78,16 +78,10 @@ impl Cities {
         self.metrics.render()
     }
 
-    /// The one place that a name means.
+    /// The [likeliest](Places::likeliest) place of this name.
     pub(crate) async fn place_of(&self, name: String) -> Result<Option<&'static Place>> {
-        let resolve = move || match Places::embedded().resolve(&name, None, None) {
-            Resolution::One(place) => Some(place),
-            // The likeliest of namesakes: who asks so cannot be asked back.
-            Resolution::Several(places) => places.into_iter().next(),
-            Resolution::Unknown { .. } => None,
-        };
         // On a thread of its own: the first question unpacks the gazetteer.
-        Ok(tokio::task::spawn_blocking(resolve).await?)
+        Ok(tokio::task::spawn_blocking(move || Places::embedded().likeliest(&name)).await?)
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use sightscan_types::{CityName, Slug};
+use sightscan_warehouse::cities;
 
 use index::{Hit, Index};
 use question::Question;
@@ -69,6 +70,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// What the warehouse keeps of it.
+    pub fn facts(&self) -> cities::Place {
+        cities::Place {
+            id: self.id.into(),
+            country: self.country.code.to_string(),
+            latitude: self.latitude,
+            longitude: self.longitude,
+        }
+    }
+
     /// Its unique name in URLs: `paris`, `paris-us-tx`.
     pub fn slug(&self) -> Slug {
         self.city.slug()
@@ -192,6 +203,15 @@ impl Places {
 
     fn unknown(&self, name: &str) -> Resolution<'_> {
         Resolution::Unknown { nearest: self.search(name, NEAREST) }
+    }
+
+    /// The one place that somebody means who cannot be asked back: of namesakes the likeliest.
+    pub fn likeliest(&self, name: &str) -> Option<&Place> {
+        match self.resolve(name, None, None) {
+            Resolution::One(place) => Some(place),
+            Resolution::Several(places) => places.into_iter().next(),
+            Resolution::Unknown { .. } => None,
+        }
     }
 
     /// What is found for the first question for which anything is.

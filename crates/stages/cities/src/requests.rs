@@ -1,7 +1,6 @@
 //! Requests for cities: who asks, how often, and when that is enough.
 
-use sightscan_types::{CityName, CityState, Slug};
-use sightscan_warehouse::Transaction;
+use sightscan_types::{CityName, CityState};
 use sightscan_warehouse::cities::{self, City, Requests};
 use tracing::info;
 
@@ -40,24 +39,6 @@ impl Wanted<'_> {
     fn proper_name(&self) -> &CityName {
         self.place.map_or(&self.name, |place| &place.city)
     }
-
-    fn facts(&self) -> Option<cities::Place> {
-        self.place.map(|place| cities::Place {
-            id: place.id.into(),
-            country: place.country.code.to_string(),
-            latitude: place.latitude,
-            longitude: place.longitude,
-        })
-    }
-
-    /// The slug of the city, which may have come from elsewhere under another name.
-    async fn slug(&self, transaction: &mut Transaction) -> Result<Slug> {
-        let known = match self.place {
-            Some(place) => cities::known_as(transaction, place.id.into(), &self.name.slug()).await?,
-            None => None,
-        };
-        Ok(known.unwrap_or_else(|| self.proper_name().slug()))
-    }
 }
 
 impl Cities {
@@ -87,18 +68,14 @@ impl Cities {
         request_id: Option<&str>,
     ) -> Result<Requested> {
         let database = &self.warehouse.database;
-        let (now, facts) = (database.now(), wanted.facts());
+        let (now, place) = (database.now(), wanted.place.map(Place::facts));
         let mut transaction = database.begin().await?;
-        let (slug, name) = (wanted.slug(&mut transaction).await?, wanted.proper_name());
+        let (name, proper) = (&wanted.name, wanted.proper_name());
         let (found, is_new) =
-            cities::find_or_create_as(&mut transaction, &slug, name, facts.as_ref(), now).await?;
+            cities::find_or_create_as(&mut transaction, name, proper, place.as_ref(), now).await?;
         // Of two that count at once the second one sees the first.
         let mut city = cities::lock(&mut transaction, found.id).await?;
         let requests = cities::count_request(&mut transaction, city.id, requester.as_str(), now).await?;
-        if let Some(facts) = facts.as_ref().filter(|_| city.place.is_none()) {
-            cities::locate(&mut transaction, city.id, facts).await?;
-            city.place = Some(facts.clone());
-        }
         let approved_now = self.is_enough(&city, requests);
         if approved_now {
             let why = format!("{} of {} requesters", requests.requesters, self.config.request_threshold);

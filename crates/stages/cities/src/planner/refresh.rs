@@ -1,12 +1,15 @@
 //! Moving arrivals on and refreshing the marts.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sightscan_pictures::{Limits, inspect, perceptual_hash};
+use sightscan_types::CityName;
 use sightscan_warehouse::arrivals::{self, Inspect, Measured, Moved};
-use sightscan_warehouse::marts;
+use sightscan_warehouse::{cities, marts};
 
 use crate::error::Result;
+use crate::places::{Place, Places};
 use crate::{Cities, ReadModel};
 
 /// What a refresh has done.
@@ -47,6 +50,10 @@ impl Inspect for Inspector {
         })
     }
 
+    fn place(&self, name: &CityName) -> Option<cities::Place> {
+        Places::embedded().likeliest(name.display()).map(Place::facts)
+    }
+
     fn model(&self, bytes: &[u8]) -> std::result::Result<String, String> {
         (self.read_model)(bytes)
     }
@@ -60,7 +67,7 @@ impl Cities {
     pub async fn refresh_marts(&self, everything: bool) -> Result<Refreshed> {
         let limits = Limits { max_pixels: self.config.max_upload_pixels };
         let inspector = Inspector { limits, read_model: ReadModel::clone(&self.read_model) };
-        let moved = arrivals::move_on(&self.warehouse, &inspector).await?;
+        let moved = arrivals::move_on(&self.warehouse, Arc::new(inspector)).await?;
         let marts = marts::refresh(&self.warehouse.database, everything).await?;
         Ok(Refreshed { moved, marts })
     }
