@@ -33,6 +33,8 @@ words! {
         Accepted = "accepted",
         /// A person has to look at it first.
         Pending = "pending",
+        /// Its licence is not known to allow it.
+        Quarantined = "quarantined",
         /// It may not.
         Rejected = "rejected",
     }

@@ -22,7 +22,8 @@ macro_rules! insert_image {
         "INSERT INTO images (image_id, sha256, media_type, size, width, height, perceptual_hash, review, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
          ON CONFLICT (sha256) DO UPDATE SET review = CASE \
-             WHEN images.review = 'pending' AND excluded.review = 'accepted' THEN 'accepted' ELSE images.review END"
+             WHEN images.review IN ('pending', 'quarantined') AND excluded.review = 'accepted' THEN 'accepted' \
+             ELSE images.review END"
     };
 }
 macro_rules! insert_origin {

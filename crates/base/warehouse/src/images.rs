@@ -189,6 +189,9 @@ async fn try_to_store(
     };
     let rows = Rows { id: ImageId::new(), city, sha256, size, image, consent, hour, now };
     let stored = rows.insert(&mut transaction).await?;
+    if !stored.new_in_city {
+        show_sight(&mut transaction, city, stored.image, image.sight).await?;
+    }
     if !stored.new_image {
         // Its new origin counts in its other cities as well.
         marts::note_changes_of(&mut transaction, stored.image).await?;
@@ -258,6 +261,53 @@ impl Rows<'_> {
         let (id,): (String,) = statement.one(transaction).await?;
         Error::read("image id", &id)
     }
+}
+
+/// Writes down which sight an image of a city shows, unless that is known.
+async fn show_sight(
+    transaction: &mut Transaction,
+    city: CityId,
+    image: ImageId,
+    sight: Option<SightId>,
+) -> Result<()> {
+    sql("UPDATE city_images SET sight_id = $3 WHERE city_id = $1 AND image_id = $2 AND sight_id IS NULL")
+        .bind(city.to_string())
+        .bind(image.to_string())
+        .bind(sight.map(|sight| sight.to_string()))
+        .execute(transaction)
+        .await
+        .map(drop)
+}
+
+/// Gives an image that another city has to this one as well; whether the city did not have it.
+///
+/// # Errors
+/// When there is no such image, or the database does not answer.
+pub async fn add_to_city(
+    database: &Database,
+    transaction: &mut Transaction,
+    city: CityId,
+    image: ImageId,
+    sight: Option<SightId>,
+) -> Result<bool> {
+    let now = database.now();
+    let hour = times::add(database, transaction, now).await?;
+    let inserted = sql(
+        "INSERT INTO city_images (city_id, image_id, sight_id, time_id, added_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (city_id, image_id) DO NOTHING",
+    )
+    .bind(city.to_string())
+    .bind(image.to_string())
+    .bind(sight.map(|sight| sight.to_string()))
+    .bind(hour)
+    .bind(now)
+    .execute(transaction)
+    .await?;
+    if inserted == 0 {
+        show_sight(transaction, city, image, sight).await?;
+    }
+    marts::note_change(transaction, city).await?;
+    Ok(inserted == 1)
 }
 
 /// A statement that reads images; the columns are those of [`Row`].

@@ -13,6 +13,7 @@ pub mod arrivals;
 pub mod cities;
 pub mod collection;
 pub mod consents;
+pub mod crawls;
 mod database;
 pub mod datasets;
 mod dialect;

@@ -33,8 +33,13 @@ macro_rules! version {
 }
 
 /// All versions, the oldest first. One that was released is never edited.
-const VERSIONS: &[Version] =
-    &[version!(1, "settings"), version!(2, "cities"), version!(3, "pictures"), version!(4, "jobs")];
+const VERSIONS: &[Version] = &[
+    version!(1, "settings"),
+    version!(2, "cities"),
+    version!(3, "pictures"),
+    version!(4, "jobs"),
+    version!(5, "crawls"),
+];
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]
