@@ -20,6 +20,7 @@ mod dialect;
 mod error;
 pub mod images;
 pub mod jobs;
+pub mod labelling;
 pub mod labels;
 pub mod leaderships;
 pub mod marts;

@@ -39,6 +39,7 @@ const VERSIONS: &[Version] = &[
     version!(3, "pictures"),
     version!(4, "jobs"),
     version!(5, "crawls"),
+    version!(6, "labelling"),
 ];
 
 /// What a migration did.

@@ -1,0 +1,127 @@
+//! Crawls: sights by their item, and what became of pictures.
+
+use sightscan_testkit::database::TestDatabase;
+use sightscan_testkit::on_both_engines;
+use sightscan_types::{Review, SightId};
+use sightscan_warehouse::cities::City;
+use sightscan_warehouse::crawls::{self, Decision, Fate, Named};
+use sightscan_warehouse::images::{self, Filter, NewImage};
+use sightscan_warehouse::sights::{self, NewSight};
+
+use crate::support::{TestWarehouse, crawled};
+
+on_both_engines![
+    w_c44_a_sight_keeps_what_is_known_of_it,
+    what_became_of_a_picture_is_kept,
+    images_of_another_city_are_taken_over_with_the_sight,
+    a_quarantined_image_is_accepted_with_a_free_origin,
+];
+
+impl TestWarehouse {
+    async fn sight(&self, city: &City, sight: NewSight) -> SightId {
+        let mut transaction = self.database().begin().await.unwrap();
+        let id = sights::find_or_create(&mut transaction, city.id, &sight, 1).await.unwrap();
+        transaction.commit().await.unwrap();
+        id
+    }
+
+    async fn decide(&self, named: Named<'_>, decision: &Decision) {
+        let mut transaction = self.database().begin().await.unwrap();
+        crawls::decide(&mut transaction, named, decision, 1).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+}
+
+fn gate() -> NewSight {
+    NewSight {
+        name: "Brandenburg Gate".to_owned(),
+        wikidata: Some("Q82425".to_owned()),
+        ..NewSight::default()
+    }
+}
+
+async fn w_c44_a_sight_keeps_what_is_known_of_it(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let (berlin, rome) = (test.city("Berlin").await, test.city("Rome").await);
+    let named =
+        test.sight(&berlin, NewSight { name: "brandenburg gate".to_owned(), ..NewSight::default() }).await;
+    let more = NewSight { latitude: Some(52.516), longitude: Some(13.378), ..gate() };
+    assert_eq!(test.sight(&berlin, more).await, named);
+    let german = NewSight {
+        name: "Brandenburger Tor".to_owned(),
+        commons_category: Some("Gate".to_owned()),
+        ..gate()
+    };
+    assert_eq!(test.sight(&berlin, german).await, named, "the same item is the same sight");
+    assert_ne!(test.sight(&rome, gate()).await, named);
+    let [sight] = &sights::list(test.database(), berlin.id).await.unwrap()[..] else { panic!("one sight") };
+    assert_eq!((sight.name.as_str(), sight.wikidata.as_deref()), ("brandenburg gate", Some("Q82425")));
+    assert_eq!((sight.latitude, sight.commons_category.as_deref()), (Some(52.516), Some("Gate")));
+    assert_eq!(sight.crawled_at, None);
+    let mut transaction = test.database().begin().await.unwrap();
+    sights::finish_crawl(&mut transaction, named, 7).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(sights::list(test.database(), berlin.id).await.unwrap()[0].crawled_at, Some(7));
+}
+
+async fn what_became_of_a_picture_is_kept(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let city = test.city("Berlin").await;
+    let sight = test.sight(&city, gate()).await;
+    let image = NewImage { perceptual_hash: Some(u64::MAX), ..crawled("one") };
+    let image = test.store(&city, "a gate", &image).await.image;
+    let named = |source| Named { city: city.id, sight, source, found_by: "commons" };
+    let (kept, small) = (Decision::Kept(image), Decision::SetAside("too small".to_owned()));
+    test.decide(named("one"), &kept).await;
+    test.decide(named("two"), &small).await;
+    test.decide(named("three"), &small).await;
+    // What was decided stays.
+    test.decide(named("one"), &small).await;
+    let decided = crawls::decided(test.database(), sight).await.unwrap();
+    assert_eq!(decided.len(), 3);
+    assert_eq!((&decided["one"], &decided["two"]), (&kept, &small));
+    let fate = |reason: Option<&str>, pictures| Fate {
+        found_by: "commons".to_owned(),
+        reason: reason.map(str::to_owned),
+        pictures,
+    };
+    let fates = crawls::fates(test.database(), city.id).await.unwrap();
+    assert_eq!(fates, [fate(Some("too small"), 2), fate(None, 1)]);
+    assert_eq!(crawls::hashes(test.database(), sight).await.unwrap(), [u64::MAX]);
+}
+
+async fn images_of_another_city_are_taken_over_with_the_sight(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let (berlin, potsdam) = (test.city("Berlin").await, test.city("Potsdam").await);
+    let sight = test.sight(&potsdam, gate()).await;
+    let image = test.store(&berlin, "a gate", &crawled("one")).await.image;
+    for is_new in [true, false] {
+        let mut transaction = test.database().begin().await.unwrap();
+        let added = images::add_to_city(test.database(), &mut transaction, potsdam.id, image, Some(sight))
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(added, is_new);
+    }
+    let listed = images::list(test.database(), potsdam.id, &Filter::default(), None, 10).await.unwrap();
+    assert_eq!(listed[0].sight.as_deref(), Some("Brandenburg Gate"));
+    // The city had it without a sight; now it is known.
+    let in_berlin = test.sight(&berlin, gate()).await;
+    let again = NewImage { sight: Some(in_berlin), ..crawled("two") };
+    assert!(!test.store(&berlin, "a gate", &again).await.new_in_city);
+    let listed = images::list(test.database(), berlin.id, &Filter::default(), None, 10).await.unwrap();
+    assert_eq!(listed[0].sight.as_deref(), Some("Brandenburg Gate"));
+}
+
+async fn a_quarantined_image_is_accepted_with_a_free_origin(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let city = test.city("Berlin").await;
+    let quarantined = NewImage { review: Review::Quarantined, ..crawled("one") };
+    let image = test.store(&city, "a gate", &quarantined).await.image;
+    let review = async || images::get(test.database(), image).await.unwrap().unwrap().review;
+    assert_eq!(review().await, Review::Quarantined);
+    test.store(&city, "a gate", &crawled("two")).await;
+    assert_eq!(review().await, Review::Accepted);
+    test.store(&city, "a gate", &NewImage { review: Review::Quarantined, ..crawled("three") }).await;
+    assert_eq!(review().await, Review::Accepted);
+}
