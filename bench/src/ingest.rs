@@ -3,7 +3,6 @@
 mod original;
 mod ours;
 mod picture;
-mod server;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use tokio::task::JoinSet;
 use self::original::Original;
 use self::ours::Ours;
 use self::picture::Picture;
-use self::server::Server;
+use crate::postgres::Server;
 use crate::say;
 use crate::statistics::median;
 

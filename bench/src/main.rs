@@ -5,10 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod batching;
+mod claims;
 mod client;
 mod ingest;
 mod memory;
 mod phases;
+mod postgres;
 mod process;
 mod startup;
 mod statistics;
@@ -20,6 +22,7 @@ use std::io::Write;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::claims::Claims;
 use crate::ingest::Ingest;
 use crate::subject::Subject;
 
@@ -72,6 +75,8 @@ enum Bench {
     Memory,
     /// Pictures a second into the warehouse on PostgreSQL, against an equivalent of the original's on the same server.
     Ingest(Ingest),
+    /// Time of a claim with many finished jobs against none, on both engines.
+    Claims(Claims),
 }
 
 fn main() -> Result<()> {
@@ -88,6 +93,7 @@ fn main() -> Result<()> {
         Bench::Startup { starts } => startup::run(subject, starts),
         Bench::Memory => memory::run(subject),
         Bench::Ingest(ingest) => ingest::run(&ingest),
+        Bench::Claims(claims) => claims::run(&claims),
     }
 }
 

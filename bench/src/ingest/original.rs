@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::Mutex;
 
 use super::picture::{HEIGHT, Picture, WIDTH};
-use super::server::database_size;
+use crate::postgres::database_size;
 
 const SCHEMA: &str = include_str!("original.sql");
 

@@ -15,7 +15,7 @@ use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 use super::picture::{HEIGHT, Picture, WIDTH};
-use super::server::database_size;
+use crate::postgres::database_size;
 
 /// A warehouse with a city; the blobs are in a folder.
 pub(super) struct Ours {

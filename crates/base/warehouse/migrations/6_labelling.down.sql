@@ -1,1 +1,2 @@
 DROP TABLE label_merges;
+ALTER TABLE boxes DROP COLUMN mid;

@@ -1,3 +1,5 @@
+ALTER TABLE boxes ADD COLUMN mid TEXT;          -- the sight's id in Google's Knowledge Graph, /m/01g5v
+
 -- Names of labels that mean the same sight: which one a producer's name is read as. Nothing is renamed in `boxes`.
 CREATE TABLE label_merges (
     merge_id  TEXT NOT NULL PRIMARY KEY,

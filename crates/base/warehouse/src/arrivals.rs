@@ -344,7 +344,7 @@ impl ArrivedBox {
         if score.is_some_and(|score| !(0.0..=1.0).contains(&score)) {
             return Err(format!("the score of `{label}` is not between 0 and 1"));
         }
-        Ok(LabelledBox { label, area, score })
+        Ok(LabelledBox { label, area, score, mid: None })
     }
 }
 

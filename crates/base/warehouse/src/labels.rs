@@ -15,6 +15,8 @@ pub struct LabelledBox {
     pub area: RelativeBox,
     /// How sure its producer is, 0 to 1; people give none.
     pub score: Option<f64>,
+    /// The sight's id in Google's Knowledge Graph.
+    pub mid: Option<String>,
 }
 
 /// A labelling that is made.
@@ -120,17 +122,19 @@ async fn insert_box(
     labelled: &LabelledBox,
 ) -> Result<()> {
     let RelativeBox { x, y, w, h } = labelled.area;
-    sql("INSERT INTO boxes (label_id, number, label, x, y, w, h, score) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-        .bind(label.to_string())
-        .bind(number)
-        .bind(&labelled.label)
-        .bind(x)
-        .bind(y)
-        .bind(w)
-        .bind(h)
-        .bind(labelled.score)
-        .execute(transaction)
-        .await?;
+    sql("INSERT INTO boxes (label_id, number, label, x, y, w, h, score, mid) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+    .bind(label.to_string())
+    .bind(number)
+    .bind(&labelled.label)
+    .bind(x)
+    .bind(y)
+    .bind(w)
+    .bind(h)
+    .bind(labelled.score)
+    .bind(labelled.mid.as_deref())
+    .execute(transaction)
+    .await?;
     Ok(())
 }
 
@@ -174,6 +178,7 @@ struct BoxRow {
     w: f64,
     h: f64,
     score: Option<f64>,
+    mid: Option<String>,
 }
 
 /// All labellings of an image, the newest first.
@@ -189,11 +194,12 @@ pub async fn history(database: &Database, image: ImageId) -> Result<Vec<Label>> 
     .bind(image.to_string())
     .all(&mut session)
     .await?;
-    let boxes: Vec<BoxRow> = sql("SELECT b.label_id, b.label, b.x, b.y, b.w, b.h, b.score FROM boxes b \
+    let boxes: Vec<BoxRow> =
+        sql("SELECT b.label_id, b.label, b.x, b.y, b.w, b.h, b.score, b.mid FROM boxes b \
          JOIN labels l ON l.label_id = b.label_id WHERE l.image_id = $1 ORDER BY b.label_id, b.number")
-    .bind(image.to_string())
-    .all(&mut session)
-    .await?;
+        .bind(image.to_string())
+        .all(&mut session)
+        .await?;
     rows.into_iter().map(|row| read(row, &boxes)).collect()
 }
 
@@ -214,6 +220,7 @@ fn read(row: Row, boxes: &[BoxRow]) -> Result<Label> {
         label: labelled.label.clone(),
         area: RelativeBox { x: labelled.x, y: labelled.y, w: labelled.w, h: labelled.h },
         score: labelled.score,
+        mid: labelled.mid.clone(),
     });
     Ok(Label {
         id: Error::read("label id", &row.label_id)?,

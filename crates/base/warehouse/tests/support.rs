@@ -191,7 +191,7 @@ pub(crate) fn producer(kind: ProducerKind) -> Producer {
 
 pub(crate) fn labelled(name: &str) -> LabelledBox {
     let area = RelativeBox { x: 0.25, y: 0.5, w: 0.125, h: 0.25 };
-    LabelledBox { label: name.to_owned(), area, score: Some(0.75) }
+    LabelledBox { label: name.to_owned(), area, score: Some(0.75), mid: None }
 }
 
 pub(crate) fn new_model(city: &City) -> NewModel {

@@ -50,7 +50,7 @@ async fn label(site: &Site, image: ImageId) {
     let area = RelativeBox { x: 0.1, y: 0.1, w: 0.5, h: 0.5 };
     let label = NewLabel {
         producer: Producer { kind: ProducerKind::Human, name: "test".to_owned() },
-        boxes: vec![LabelledBox { label: "Reichstag".to_owned(), area, score: None }],
+        boxes: vec![LabelledBox { label: "Reichstag".to_owned(), area, score: None, mid: None }],
     };
     let mut transaction = site.warehouse.database.begin().await.unwrap();
     labels::add(&mut transaction, image, &label, site.warehouse.database.now()).await.unwrap();

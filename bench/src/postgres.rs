@@ -11,15 +11,15 @@ use tempfile::TempDir;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres");
 
 /// A cluster that waits for the disk, unlike those of the tests. It ends with the value.
-pub(super) struct Server {
+pub(crate) struct Server {
     folder: TempDir,
     /// URL of its first database.
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
     /// Makes and starts it.
-    pub(super) fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         // It runs as another user.
         fs_err::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
@@ -29,7 +29,7 @@ impl Server {
     }
 
     /// Its version and durability, and an error where a commit would not wait for the disk.
-    pub(super) async fn durability(&self) -> Result<String> {
+    pub(crate) async fn durability(&self) -> Result<String> {
         let mut connection = PgConnection::connect(&self.url).await?;
         let (version, fsync, commit): (String, String, String) = sqlx::query_as(
             "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')",
@@ -41,7 +41,7 @@ impl Server {
     }
 
     /// Writes what earlier turns have left to the disk, so that no turn pays for another one's.
-    pub(super) async fn settle(&self) -> Result<()> {
+    pub(crate) async fn settle(&self) -> Result<()> {
         sqlx::query("CHECKPOINT").execute(&mut PgConnection::connect(&self.url).await?).await?;
         Ok(())
     }
@@ -61,7 +61,7 @@ fn script(verb: &str, folder: &Path) -> Result<String> {
 }
 
 /// Bytes of a database on the disk.
-pub(super) async fn database_size(url: &str) -> Result<u64> {
+pub(crate) async fn database_size(url: &str) -> Result<u64> {
     let mut connection = PgConnection::connect(url).await?;
     let (size,): (i64,) =
         sqlx::query_as("SELECT pg_database_size(current_database())").fetch_one(&mut connection).await?;
