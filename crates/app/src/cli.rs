@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{detect, engine, jobs, load, model, roles, serve, warehouse};
+use crate::commands::{crawl, detect, engine, jobs, label, load, model, roles, serve, warehouse};
 
 /// The heading of the options that every verb takes.
 const EVERYWHERE: &str = "With every verb";
@@ -38,6 +38,10 @@ pub(crate) enum Command {
     Worker(roles::Worker),
     /// Plan periodically what there is to do; of several schedulers one leads.
     Scheduler(roles::Scheduler),
+    /// Find a city's sights and pictures of them, now, from the shell.
+    Crawl(crawl::Arguments),
+    /// Label a city's pictures, now, from the shell.
+    Label(label::Arguments),
     /// List, show, retry or cancel jobs.
     Jobs(jobs::Jobs),
     /// Bring the database's schema to a version, or print it.

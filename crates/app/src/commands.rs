@@ -1,8 +1,10 @@
 //! One file a verb: reads the flags, calls the library, prints.
 
+pub(crate) mod crawl;
 pub(crate) mod detect;
 pub(crate) mod engine;
 pub(crate) mod jobs;
+pub(crate) mod label;
 pub(crate) mod load;
 pub(crate) mod model;
 pub(crate) mod roles;
@@ -27,6 +29,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Api(arguments) => roles::api(arguments, read(Config::default())?),
         Command::Worker(arguments) => roles::worker(arguments, read(Config::default())?),
         Command::Scheduler(arguments) => roles::scheduler(arguments, read(Config::default())?),
+        Command::Crawl(arguments) => crawl::run(arguments, read(Config::default())?),
+        Command::Label(arguments) => label::run(arguments, read(Config::default())?),
         Command::Jobs(arguments) => jobs::run(arguments, read(Config::default())?),
         Command::Migrate(arguments) => warehouse::migrate(arguments, read(Config::default())?),
         Command::Warehouse(command) => warehouse::run(command, read(Config::default())?),

@@ -12,14 +12,24 @@ use crate::program::*;
 const TOKEN: &str = "a-token-for-the-tests";
 
 /// `sightscan` with this verb, on its own data folder, logging in JSON.
-fn role(data: &Path, verb: &str) -> Command {
+pub(crate) fn role(data: &Path, verb: &str) -> Command {
     let mut command = sightscan(data);
-    command.env("SIGHTSCAN_ADMIN_TOKEN", TOKEN).args(["--log-json", verb]);
+    // Nothing of the outside is asked: nobody listens there.
+    let settings = data.join("offline.toml");
+    fs_err::write(&settings, "[crawl.services]\nwikidata = \"http://127.0.0.1:9\"\n").unwrap();
+    command.env("SIGHTSCAN_CONFIG", settings).env("SIGHTSCAN_ADMIN_TOKEN", TOKEN).args(["--log-json", verb]);
     command
 }
 
 fn up(data: &Path) -> Server {
     let mut command = role(data, "up");
+    command.args(["--listen", "127.0.0.1:0"]);
+    Server::launch(command)
+}
+
+/// The API alone: nobody plans, and jobs wait.
+fn api(data: &Path) -> Server {
+    let mut command = role(data, "api");
     command.args(["--listen", "127.0.0.1:0"]);
     Server::launch(command)
 }
@@ -39,29 +49,20 @@ fn call(method: reqwest::Method, url: &str, body: Option<Value>) -> (u16, Value)
     })
 }
 
-fn get(url: &str) -> Value {
+pub(crate) fn get(url: &str) -> Value {
     let (status, body) = call(reqwest::Method::GET, url, None);
     assert_eq!(status, 200, "{url}: {body}");
     body
 }
 
-fn request_city(server: &Server, name: &str) -> Value {
+pub(crate) fn request_city(server: &Server, name: &str) -> Value {
     let (status, body) = call(reqwest::Method::POST, &server.url("/v1/cities"), Some(json!({"name": name})));
     assert!((200..300).contains(&status), "{status} {body}");
     body
 }
 
-/// Waits until the condition holds.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < Duration::from_secs(40), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// The first lines of a city's stream of events, up to one that contains this text.
-fn events_until(server: &Server, city: &str, text: &str) -> String {
+pub(crate) fn events_until(server: &Server, city: &str, text: &str) -> String {
     let stream = std::net::TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let head = format!("GET /v1/cities/{city}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
@@ -88,20 +89,26 @@ fn a_requested_city_survives_a_kill_and_is_followed() {
     let events = events_until(&server, "berlin", "approved");
     assert!(events.contains("text/event-stream") && events.contains("event: state"), "{events}");
     let before = get(&server.url("/v1/cities/berlin"));
-    let crawls = |server: &Server| get(&server.url("/v1/jobs?queue=crawl"));
+    let crawls = |server: &Server| {
+        let jobs = get(&server.url("/v1/jobs?queue=crawl"))["items"].as_array().unwrap().clone();
+        jobs.into_iter().map(|job| (job["id"].clone(), job["name"].clone())).collect::<Vec<_>>()
+    };
     let jobs = crawls(&server);
     // SIGKILL: no clean end of any kind.
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     let server = up(folder.path());
-    let mut after = get(&server.url("/v1/cities/berlin"));
-    after["counts"] = before["counts"].clone();
-    assert_eq!(after, before);
+    let after = get(&server.url("/v1/cities/berlin"));
+    for kept in ["slug", "name", "place", "requests", "created_at"] {
+        assert_eq!(after[kept], before[kept], "{kept}");
+    }
+    let history = |city: &Value| city["history"].as_array().unwrap().clone();
+    assert!(history(&after).starts_with(&history(&before)), "its life goes on: {after}");
     assert_eq!(crawls(&server), jobs);
-    assert_eq!(jobs["items"][0]["name"], "crawl-city");
+    assert_eq!(jobs[0].1, "crawl-city");
     let again = request_city(&server, "Berlin");
-    assert!(again.to_string().contains("approved"), "{again}");
-    assert_eq!(crawls(&server)["items"].as_array().unwrap().len(), 1, "asking twice starts nothing twice");
+    assert!(again.to_string().contains("berlin"), "{again}");
+    assert_eq!(crawls(&server), jobs, "asking twice starts nothing twice");
 }
 
 #[test]
@@ -216,18 +223,28 @@ fn of_two_schedulers_one_leads_and_the_other_takes_over() {
 #[test]
 fn jobs_are_listed_shown_cancelled_and_retried_from_the_shell() {
     let folder = tempfile::tempdir().unwrap();
-    let server = up(folder.path());
+    let server = api(folder.path());
     request_city(&server, "Berlin");
     let jobs = |arguments: &[&str]| stdout_of(role(folder.path(), "jobs").args(arguments));
     let listed = jobs(&["list", "--state", "waiting"]);
     let id = listed.split_whitespace().next().unwrap();
-    assert!(listed.contains("crawl-city"), "{listed}");
-    assert!(jobs(&["show", id]).contains("max_sights"));
-    assert!(jobs(&["cancel", id]).contains("cancelled"));
-    assert!(jobs(&["list", "--state", "cancelled"]).contains(id));
+    assert!(listed.contains("crawl-city") && listed.contains("berlin"), "{listed}");
+    let shown = jobs(&["show", id]);
+    assert!(shown.contains("max_sights") && shown.contains("berlin"), "{shown}");
+    let state = || get(&server.url("/v1/cities/berlin"))["state"].clone();
+    assert!(jobs(&["cancel", id, "--reason", "too dear"]).contains("cancelled"));
+    assert_eq!(state(), "paused", "nobody works for the city any more");
+    let cancelled = jobs(&["list", "--state", "cancelled"]);
+    assert!(cancelled.contains(id) && cancelled.contains("too dear"), "{cancelled}");
     assert!(jobs(&["retry", id]).contains("waits"));
+    assert_eq!(state(), "approved");
     let error = failure_of(role(folder.path(), "jobs").args(["retry", id]));
-    assert!(error.contains("jobs list"), "{error}");
+    assert!(error.contains("is waiting"), "{error}");
+    let unknown = "019ab000-0000-7000-8000-000000000000";
+    for verb in ["show", "cancel", "retry"] {
+        let error = failure_of(role(folder.path(), "jobs").args([verb, unknown]));
+        assert!(error.contains("jobs list"), "{verb}: {error}");
+    }
 }
 
 #[test]
@@ -336,9 +353,22 @@ fn the_originals_variables_are_read_at_the_start_of_a_role() {
 }
 
 #[test]
+fn the_originals_port_and_hosts_are_those_of_the_api() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in ["up", "api"] {
+        let mut command = role(folder.path(), verb);
+        // Port 0 is any that is free.
+        command.envs([("DOS_PORT", "0"), ("ALLOWED_HOSTS", "guide.example, other.example")]);
+        let server = Server::launch(command);
+        assert_ne!(server.address.port(), 8002, "{verb}");
+        assert_eq!(reqwest_get(&server.url("/v1/cities")).unwrap(), 421, "{verb}");
+    }
+}
+
+#[test]
 fn the_settings_of_a_crawl_come_from_the_originals_variables() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = role(folder.path(), "up");
+    let mut command = role(folder.path(), "api");
     command
         .args(["--listen", "127.0.0.1:0"])
         .envs([("MAX_SIGHTS_PER_CITY", "7"), ("MAX_IMAGES_PER_SIGHT", "8")]);
@@ -347,7 +377,7 @@ fn the_settings_of_a_crawl_come_from_the_originals_variables() {
     let listed = stdout_of(role(folder.path(), "jobs").arg("list"));
     let shown =
         stdout_of(role(folder.path(), "jobs").args(["show", listed.split_whitespace().next().unwrap()]));
-    assert!(shown.contains(r#"max_sights\":7,\"max_images_per_sight\":8"#), "{shown}");
+    assert!(shown.contains(r#""max_sights":7,"max_images_per_sight":8"#), "{shown}");
 }
 
 #[test]
@@ -414,12 +444,13 @@ fn row_08_what_a_tool_inserts_is_moved_on_by_warehouse_refresh() {
     let url = format!("sqlite:{}", folder.path().join("sightscan.db").display());
     let source = "https://example.org/liberty.png";
     block_on(sightscan_testkit::database::insert_arrival(&url, &picture, "new_york", source));
-    let told = stdout_of(role(folder.path(), "warehouse").arg("refresh"));
-    assert!(told.contains('1'), "{told}");
-    let server = up(folder.path());
-    eventually("the refresh counts the city", || {
-        get(&server.url("/v1/cities/new-york"))["counts"]["images"] == 1
-    });
+    let refresh = || stdout_of(role(folder.path(), "warehouse").arg("refresh"));
+    let told = refresh();
+    assert!(told.contains("moved on: 1 images") && told.contains("counted anew: 1"), "{told}");
+    let told = refresh();
+    assert!(told.contains("moved on: 0 images") && told.contains("counted anew: 0"), "{told}");
+    let server = api(folder.path());
+    assert_eq!(get(&server.url("/v1/cities/new-york"))["counts"]["images"], 1);
     let images = get(&server.url("/v1/cities/new-york/images"));
     assert_eq!(images["items"][0]["source"], "https://example.org/liberty.png", "{images}");
 }

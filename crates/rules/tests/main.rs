@@ -17,9 +17,15 @@ const TABLE: &[(&str, &[&str])] = &[
     ("warehouse", &["types", "blobs"]),
     ("jobs", &["types", "warehouse"]),
     ("cities", &["types", "http", "pictures", "warehouse", "blobs", "jobs"]),
+    ("dataset", &["types", "pictures"]),
+    ("crawl", &["types", "pictures", "warehouse", "blobs", "jobs"]),
+    ("label", &["types", "http", "pictures", "dataset", "engine", "warehouse", "blobs", "jobs"]),
     ("serve", &["types", "http", "engine"]),
     ("experiment", &["types"]),
-    ("roles", &["types", "http", "engine", "warehouse", "blobs", "jobs", "cities", "serve"]),
+    (
+        "roles",
+        &["types", "http", "engine", "warehouse", "blobs", "jobs", "cities", "crawl", "label", "serve"],
+    ),
     ("app", &["types", "http", "engine", "serve", "experiment", "roles"]),
 ];
 
@@ -63,7 +69,7 @@ const LICENCES: &[&str] = &[
     "OpenSSL",
 ];
 
-/// The binary's crate is wiring only.
+/// The binary's crate is wiring only: so many lines of code, see ADR 9.
 const APP_LINES: usize = 1500;
 
 fn metadata() -> Metadata {
@@ -182,6 +188,12 @@ fn the_binary_is_wiring_only() {
     );
 }
 
+/// Neither a comment, which in the binary's crate is mostly help, nor blank.
+fn is_code(line: &str) -> bool {
+    let line = line.trim_start();
+    !line.is_empty() && !line.starts_with("//")
+}
+
 fn count_lines(folder: &Path) -> usize {
     let entries = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -189,7 +201,7 @@ fn count_lines(folder: &Path) -> usize {
             if path.is_dir() {
                 count_lines(&path)
             } else {
-                fs_err::read_to_string(path).unwrap().lines().count()
+                fs_err::read_to_string(path).unwrap().lines().filter(|line| is_code(line)).count()
             }
         })
         .sum()

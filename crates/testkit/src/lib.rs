@@ -5,5 +5,7 @@ mod data;
 #[cfg(feature = "databases")]
 pub mod database;
 pub mod tiny;
+#[cfg(feature = "upstreams")]
+pub mod upstreams;
 
 pub use data::{data, pictures, scale};

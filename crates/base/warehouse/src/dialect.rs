@@ -83,7 +83,9 @@ impl Dialect {
     pub(crate) fn spell(self, text: &str) -> String {
         let [bytes, random_id, now] = match self {
             Self::Sqlite => {
-                ["BLOB", "(lower(hex(randomblob(16))))", "(CAST(unixepoch('subsec') * 1000 AS INTEGER))"]
+                // Other programs may have an older SQLite, whose `unixepoch` knows whole seconds only.
+                let now = "(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))";
+                ["BLOB", "(lower(hex(randomblob(16))))", now]
             }
             Self::Postgres => {
                 ["BYTEA", "gen_random_uuid()::text", "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"]

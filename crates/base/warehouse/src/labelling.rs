@@ -101,13 +101,15 @@ async fn change_calls(transaction: &mut Transaction, city: CityId, by: i64) -> R
         .map(drop)
 }
 
-/// The names of labels in a city, as their producers wrote them, and in how many images each has a current box.
+/// The names of labels in a city, as their producers wrote them, with the id in Google's Knowledge Graph where there is one,
+/// and in how many images each has a current box.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn names(database: &Database, city: CityId) -> Result<Vec<(String, i64)>> {
-    sql("SELECT b.label, COUNT(DISTINCT i.image_id) FROM city_images f JOIN images i ON i.image_id = f.image_id \
-         JOIN boxes b ON b.label_id = i.label_id WHERE f.city_id = $1 GROUP BY b.label ORDER BY b.label")
+pub async fn names(database: &Database, city: CityId) -> Result<Vec<(String, Option<String>, i64)>> {
+    sql("SELECT b.label, MIN(b.mid), COUNT(DISTINCT i.image_id) FROM city_images f \
+         JOIN images i ON i.image_id = f.image_id JOIN boxes b ON b.label_id = i.label_id \
+         WHERE f.city_id = $1 GROUP BY b.label ORDER BY b.label")
     .bind(city.to_string())
     .all(&mut database.session().await?)
     .await
@@ -118,20 +120,36 @@ pub async fn names(database: &Database, city: CityId) -> Result<Vec<(String, i64
 /// # Errors
 /// When the database does not answer.
 pub async fn merges(database: &Database, city: CityId) -> Result<Vec<Merge>> {
-    let rows: Vec<(String, String, Option<String>, String, Option<i64>)> = sql(
+    let rows: Vec<MergeRow> = sql(
         "SELECT label, canonical, sight_id, reason, undone_at FROM label_merges WHERE city_id = $1 ORDER BY merge_id",
     )
     .bind(city.to_string())
     .all(&mut database.session().await?)
     .await?;
-    rows.into_iter().map(merge).collect()
+    rows.into_iter().map(Merge::try_from).collect()
 }
 
-fn merge(
-    (label, canonical, sight, reason, undone_at): (String, String, Option<String>, String, Option<i64>),
-) -> Result<Merge> {
-    let sight = sight.as_deref().map(|id| Error::read("sight id", id)).transpose()?;
-    Ok(Merge { label, canonical, sight, reason, is_undone: undone_at.is_some() })
+#[derive(sqlx::FromRow)]
+struct MergeRow {
+    label: String,
+    canonical: String,
+    sight_id: Option<String>,
+    reason: String,
+    undone_at: Option<i64>,
+}
+
+impl TryFrom<MergeRow> for Merge {
+    type Error = Error;
+
+    fn try_from(row: MergeRow) -> Result<Self> {
+        Ok(Self {
+            label: row.label,
+            canonical: row.canonical,
+            sight: row.sight_id.as_deref().map(|id| Error::read("sight id", id)).transpose()?,
+            reason: row.reason,
+            is_undone: row.undone_at.is_some(),
+        })
+    }
 }
 
 /// Puts these merges in the place of those of a city that are not undone.

@@ -85,5 +85,5 @@ async fn names_are_merged_and_a_merge_can_be_undone(test: TestDatabase) {
     assert_eq!(merges, [undone, merge("Gate 1")], "what was undone is remembered");
     test.label(test.fresh_image(&city).await, ProducerKind::Vision, &["Gate", "Gate", "Tower"], 1).await;
     let names = labelling::names(test.database(), city.id).await.unwrap();
-    assert_eq!(names, [("Gate".to_owned(), 1), ("Tower".to_owned(), 1)]);
+    assert_eq!(names, [("Gate".to_owned(), None, 1), ("Tower".to_owned(), None, 1)]);
 }

@@ -16,6 +16,10 @@ pub struct Config {
     pub serve: sightscan_serve::Config,
     /// Section `[cities]`.
     pub cities: sightscan_cities::Config,
+    /// Section `[crawl]`.
+    pub crawl: sightscan_crawl::Config,
+    /// Section `[label]`.
+    pub label: sightscan_label::Config,
     /// Section `[storage]`.
     pub storage: Storage,
     /// Section `[worker]`.

@@ -58,15 +58,12 @@ pub const VARIABLES: &[Variable] = &[
     open("ILS_PORT", Meaning::ReadBy("the labelling service, which this version does not have yet")),
     open("MAX_SIGHTS_PER_CITY", Meaning::Number(|config, value| config.cities.max_sights_per_city = value)),
     open("MAX_IMAGES_PER_SIGHT", Meaning::Number(|config, value| config.cities.max_images_per_sight = value)),
-    secret("MAPS_KEY", Meaning::ReadBy("the crawler, which this version does not have yet")),
+    secret("MAPS_KEY", Meaning::ReadBy("the crawler, where `places` is among its sources of sights")),
     open(
         "MAX_GOOGLE_VISION_CALLS_PER_NEW_CITY",
         Meaning::Number(|config, value| config.cities.max_label_calls_per_city = value),
     ),
-    open(
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        Meaning::ReadBy("the labelling worker, which this version does not have yet"),
-    ),
+    open("GOOGLE_APPLICATION_CREDENTIALS", Meaning::ReadBy("the labelling worker, for Google Vision")),
     open(
         "DATA_MART_REFRESH_DATA_MARTS_EVERY_SECONDS",
         Meaning::Interval(|config, value| config.cities.refresh_seconds = value, 60),

@@ -62,6 +62,24 @@ pub enum Error {
     /// A queue that does not exist.
     #[error("there is no queue `{0}`; the queues are crawl, label, train and upkeep")]
     UnknownQueue(String),
+    /// A job that does not exist.
+    #[error("there is no job {0}; `sightscan jobs list` shows those there are")]
+    UnknownJob(sightscan_types::JobId),
+    /// A city that does not exist.
+    #[error("there is no city `{0}`; `sightscan crawl` makes one, and so does a request")]
+    UnknownCity(String),
+    /// The section `[crawl]`.
+    #[error(transparent)]
+    CrawlConfig(#[from] sightscan_crawl::ConfigError),
+    /// A crawl.
+    #[error(transparent)]
+    Crawl(#[from] sightscan_crawl::Error),
+    /// The section `[label]`.
+    #[error(transparent)]
+    LabelConfig(#[from] sightscan_label::ConfigError),
+    /// A labelling.
+    #[error(transparent)]
+    Label(#[from] sightscan_label::Error),
     /// A name that no model can have.
     #[error(transparent)]
     ModelName(#[from] sightscan_engine::model::NameError),

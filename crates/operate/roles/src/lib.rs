@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod crawl;
 pub mod environment;
 mod error;
+pub mod label;
 mod listener;
 pub mod models;
 mod public;
@@ -19,14 +21,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sightscan_cities::{Cities, Life, Scheduler};
+use sightscan_crawl::Google;
 use sightscan_jobs::{Observer, Registry, Runner, RunnerConfig, worker_name};
+use sightscan_label::ConfigError as LabelConfigError;
+use sightscan_types::{JobId, Stage};
 use sightscan_warehouse::Warehouse;
+use sightscan_warehouse::jobs::Job;
 use tracing::{info, warn};
 
 pub use config::Config;
 pub use error::{Error, Result};
 pub use setup::Setup;
-pub use sightscan_warehouse::{Database, jobs, schema};
+pub use sightscan_warehouse::{Database, cities, jobs, schema};
 /// Cancelled to end a role.
 pub use tokio_util::sync::CancellationToken as Stop;
 
@@ -41,6 +47,9 @@ pub struct WorkerOptions {
     /// Ends the worker when there has been nothing to do for so long.
     pub exit_when_idle: Option<Duration>,
 }
+
+/// Who is in the history of what was done from the shell.
+const ACTOR: &str = "admin";
 
 /// The queues that there are.
 pub const QUEUES: [&str; 4] = ["crawl", "label", "train", "upkeep"];
@@ -130,6 +139,30 @@ pub async fn refresh(setup: &Setup, all: bool) -> Result<String> {
     Ok(cities.refresh_marts(all).await?.to_string())
 }
 
+/// Cancels a job, with the consequences for its city that the route has; the job as it is then.
+///
+/// # Errors
+/// When there is no such job or it is finished, or the database does not answer.
+pub async fn cancel_job(setup: &Setup, id: JobId, why: Option<&str>) -> Result<Job> {
+    let cities = setup.cities(&setup.open().await?).await?;
+    cities.cancel_job(&job(cities.database(), id).await?, ACTOR, why).await?;
+    job(cities.database(), id).await
+}
+
+/// Enqueues a dead or cancelled job again, with the consequences for its city that the route has; the job as it is then.
+///
+/// # Errors
+/// When there is no such job, it has not failed or another one does its work, or the database does not answer.
+pub async fn retry_job(setup: &Setup, id: JobId) -> Result<Job> {
+    let cities = setup.cities(&setup.open().await?).await?;
+    cities.retry_job(&job(cities.database(), id).await?, ACTOR).await?;
+    job(cities.database(), id).await
+}
+
+async fn job(database: &Database, id: JobId) -> Result<Job> {
+    jobs::show(database, id).await?.ok_or(Error::UnknownJob(id))
+}
+
 fn planner(cities: &Arc<Cities>) -> Arc<Scheduler> {
     Arc::new(Scheduler::new(cities, worker_name()))
 }
@@ -141,6 +174,7 @@ fn runner(
     options: &WorkerOptions,
 ) -> Result<Runner> {
     let registry = sightscan_cities::upkeep::register(Registry::new(), cities);
+    let registry = register_stages(registry, setup, warehouse, &options.queues)?;
     tell_what_waits(&registry, &options.queues);
     let worker = &setup.config.worker;
     let config = RunnerConfig {
@@ -155,6 +189,33 @@ fn runner(
     let observer: Arc<dyn Observer> = Arc::new(Life::new(warehouse.database.clone()));
     Runner::new(warehouse.database.clone(), registry, config, Some(observer))
         .map_err(|error| Error::Metrics(error.to_string()))
+}
+
+/// Adds who crawls and who labels, where their jobs are wanted.
+fn register_stages(
+    mut registry: Registry,
+    setup: &Setup,
+    warehouse: &Warehouse,
+    queues: &[String],
+) -> Result<Registry> {
+    let is_wanted = |stage: Stage| queues.iter().any(|queue| queue == stage.as_str());
+    if is_wanted(Stage::Crawl) {
+        let crawler = crawl::crawler(setup, warehouse, Google::default())?;
+        let threads = setup.config.crawl.threads;
+        registry = sightscan_crawl::jobs::register(registry, Arc::new(crawler), threads);
+    }
+    if is_wanted(Stage::Label) {
+        registry = match label::labelling(setup, warehouse) {
+            Ok(labelling) => sightscan_label::jobs::register(registry, Arc::new(labelling)),
+            // Others may have the credentials.
+            Err(Error::LabelConfig(error @ LabelConfigError::NoCredentials(_))) => {
+                warn!("nothing is labelled here: {error}");
+                registry
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(registry)
 }
 
 /// Says which of the queues this program has nobody for: their jobs wait for one that has.

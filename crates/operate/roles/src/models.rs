@@ -1,7 +1,6 @@
 //! Publishing a model by hand as a city's newest one.
 
 use bytes::Bytes;
-use sightscan_cities::places::{Place, Places};
 use sightscan_engine::model::Overrides;
 use sightscan_engine::{EngineChoice, Model};
 use sightscan_types::CityState;
@@ -10,10 +9,9 @@ use sightscan_warehouse::cities::{self, Step};
 use sightscan_warehouse::models::{self, NewModel};
 use sightscan_warehouse::{Warehouse, collection};
 
+use crate::ACTOR;
+use crate::crawl::place_of;
 use crate::error::Result;
-
-/// Who is in the history of a city whose model was published by hand.
-const ACTOR: &str = "admin";
 
 /// Publishes an ONNX file as the newest model of a city, which is live from then on; a city that nobody has asked for
 /// is made. `specification` is the model's `model.toml`.
@@ -47,13 +45,6 @@ pub async fn publish(
     // Not without its blob: a collector may have come between.
     collection::commit(warehouse, transaction, &sha256).await?;
     Ok((city, model))
-}
-
-/// Where the city of this name lies, so that it is found whatever it was first called.
-async fn place_of(name: CityName) -> Option<cities::Place> {
-    // The first question unpacks the gazetteer.
-    let likeliest = move || Places::embedded().likeliest(name.display()).map(Place::facts);
-    tokio::task::spawn_blocking(likeliest).await.ok().flatten()
 }
 
 /// The `model.toml` of an ONNX file, or why the file is none: it is loaded, so what is published can be computed.

@@ -53,7 +53,7 @@ impl Default for Config {
         Self {
             request_threshold: 1,
             max_sights_per_city: 10,
-            max_images_per_sight: 10,
+            max_images_per_sight: 100,
             max_label_calls_per_city: 1000,
             min_labelled_images: 100,
             retrain_after_images: 100,

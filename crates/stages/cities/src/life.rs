@@ -164,15 +164,15 @@ impl Cities {
     ///
     /// # Errors
     /// When the job is finished, or the database does not answer.
-    pub async fn cancel_job(&self, job: &Job, actor: &str) -> Result<()> {
-        retried(|| self.try_to_cancel(job, actor)).await
+    pub async fn cancel_job(&self, job: &Job, actor: &str, why: Option<&str>) -> Result<()> {
+        retried(|| self.try_to_cancel(job, actor, why)).await
     }
 
-    async fn try_to_cancel(&self, job: &Job, actor: &str) -> Result<()> {
+    async fn try_to_cancel(&self, job: &Job, actor: &str, why: Option<&str>) -> Result<()> {
         let database = &self.warehouse.database;
         let mut transaction = database.begin().await?;
         let city = lock(&mut transaction, job).await?;
-        let reason = format!("cancelled by {actor}");
+        let reason = why.map_or_else(|| format!("cancelled by {actor}"), str::to_owned);
         match (jobs::cancel(&mut transaction, job.id, &reason, database.now()).await?, city, stage(job)) {
             (Cancelled::NotLive, ..) => return Err(job_not_now(job, "cancel")),
             // Its worker tells the city.

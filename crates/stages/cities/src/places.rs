@@ -201,8 +201,12 @@ impl Places {
         country.is_none_or(|country| question::lies_in(place, &country)).then_some(place)
     }
 
+    /// What may have been meant: a name with typing errors or the beginning of one. `Berlinn` is Berlin rather than
+    /// Berlin-Neukölln, `San Fran` is San Francisco rather than San Juan.
     fn unknown(&self, name: &str) -> Resolution<'_> {
-        Resolution::Unknown { nearest: self.search(name, NEAREST) }
+        let finds: [fn(&Index, &str) -> Vec<Hit>; 2] = [Index::nearest, Index::beginning_with];
+        let hits = finds.into_iter().flat_map(|find| self.first_hits(Question::readings(name), find));
+        Resolution::Unknown { nearest: self.suggestions(ranked(hits.collect()), NEAREST) }
     }
 
     /// The one place that somebody means who cannot be asked back: of namesakes the likeliest.
@@ -228,10 +232,7 @@ impl Places {
     fn hits(&self, question: &Question, find: fn(&Index, &str) -> Vec<Hit>) -> Vec<Hit> {
         let mut hits = find(&self.index, &question.name);
         hits.retain(|hit| question.is_about(&self.all[hit.place]));
-        hits.sort_unstable_by_key(Hit::rank);
-        let mut seen = BTreeSet::new();
-        hits.retain(|hit| seen.insert(hit.place));
-        hits
+        ranked(hits)
     }
 
     fn suggestions(&self, hits: Vec<Hit>, limit: usize) -> Vec<Suggestion<'_>> {
@@ -242,6 +243,14 @@ impl Places {
         let (place, matched_name) = (&self.all[hit.place], self.index.name(hit.entry));
         Suggestion { place, matched_name, score: hit.score }
     }
+}
+
+/// The best hit of each place, the best first.
+fn ranked(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.sort_unstable_by_key(Hit::rank);
+    let mut seen = BTreeSet::new();
+    hits.retain(|hit| seen.insert(hit.place));
+    hits
 }
 
 #[cfg(test)]

@@ -137,6 +137,10 @@ async fn requests_name_one_place_or_are_asked_which(test: TestDatabase) {
     let unknown = site.post("/v1/cities", &json!({"name": "Berlni"})).await;
     let unknown = problem(unknown, 422, "unknown-place").await;
     assert_eq!(unknown["nearest"][0]["name"], "Berlin", "{unknown}");
+    let unknown = site.post("/v1/cities", &json!({"name": "Berlin", "place": 1})).await;
+    let unknown = problem(unknown, 422, "unknown-place").await;
+    assert!(unknown["detail"].as_str().unwrap().contains("has the id 1"), "{unknown}");
+    assert_eq!(unknown["nearest"][0]["name"], "Berlin", "{unknown}");
     let several = site.post("/v1/cities", &json!({"name": "San José"})).await;
     let several = problem(several, 422, "ambiguous-place").await;
     let countries: Vec<&Value> =
@@ -200,7 +204,8 @@ async fn cities_are_listed_by_pages(test: TestDatabase) {
     let found = site.json("/v1/cities?q=yo&state=requested").await;
     assert_eq!(found["items"].as_array().unwrap().len(), 2, "{found}");
     assert_eq!(site.json("/v1/cities?state=live").await, json!({"items": [], "next": null}));
-    for query in ["state=dead", "limit=0", "stat=live"] {
+    let long = format!("q={}", "х".repeat(101));
+    for query in ["state=dead", "limit=0", "stat=live", &long] {
         problem(site.get(&format!("/v1/cities?{query}")).await, 400, "invalid-parameter").await;
     }
     problem(site.get("/v1/cities?cursor=abc").await, 400, "bad-cursor").await;

@@ -13,6 +13,9 @@ use super::Api;
 /// How long a small body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// U+0000 in a query: PostgreSQL fails on texts with it, so none is there to be found.
+const NUL: &str = "%00";
+
 /// The parameters of the query.
 #[derive(Debug)]
 pub(super) struct Asked<T>(pub(super) T);
@@ -21,6 +24,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        if parts.uri.query().is_some_and(|query| query.contains(NUL)) {
+            let what = "the query holds the character U+0000, which no text here has; leave it out";
+            return Err(Problem::new(Slug::InvalidParameter, what));
+        }
         let query = Query::<T>::try_from_uri(&parts.uri);
         query.map(|Query(asked)| Self(asked)).map_err(|error| {
             Problem::new(Slug::InvalidParameter, format!("the query cannot be read: {}", error.body_text()))
@@ -95,34 +102,49 @@ macro_rules! problem_sets {
 }
 
 problem_sets! {
+    /// Of what needs no database.
+    LimitProblems: RateLimited;
+    /// Of a search for places.
+    PlaceProblems: InvalidParameter, RateLimited, Internal;
+    /// Of what is only counted.
+    CountProblems: RateLimited, Internal, Unavailable;
+    /// Of what is asked by any name.
+    NameProblems: InvalidParameter, RateLimited, Internal, Unavailable;
     /// Of a list.
     ListProblems: InvalidParameter, BadCursor, RateLimited, Internal, Unavailable;
-    /// Of a list that only the administrator sees.
-    AdminListProblems: InvalidParameter, BadCursor, Unauthorized, RateLimited, Internal, Unavailable;
+    /// Of a list of jobs.
+    JobListProblems: InvalidParameter, BadCursor, Unauthorized, UnknownCity, RateLimited, Internal, Unavailable;
     /// Of what belongs to a city.
-    CityProblems: UnknownCity, RateLimited, Internal, Unavailable;
+    CityProblems: InvalidParameter, UnknownCity, RateLimited, Internal, Unavailable;
     /// Of a list that belongs to a city.
     CityListProblems: InvalidParameter, BadCursor, UnknownCity, RateLimited, Internal, Unavailable;
+    /// Of a list of images, some of which are the administrator's.
+    ImageListProblems: InvalidParameter, BadCursor, Unauthorized, UnknownCity, RateLimited, Internal, Unavailable;
     /// Of a request for a city.
     RequestProblems: Malformed, UnsupportedMediaType, BodyTooLarge, BodyTimeout, UnknownPlace, AmbiguousPlace, RateLimited,
         Internal, Unavailable;
     /// Of a decision about a city.
-    DecisionProblems: Malformed, Unauthorized, UnknownCity, NotNow, UnsupportedMediaType, RateLimited, Internal, Unavailable;
-    /// Of what is only counted.
-    CountProblems: RateLimited, Internal, Unavailable;
+    DecisionProblems: Malformed, InvalidParameter, Unauthorized, UnknownCity, BodyTimeout, NotNow, BodyTooLarge,
+        UnsupportedMediaType, RateLimited, Internal, Unavailable;
     /// Of an image.
-    ImageProblems: UnknownImage, RateLimited, Internal, Unavailable;
+    ImageProblems: InvalidParameter, UnknownImage, RateLimited, Internal, Unavailable;
     /// Of an image's file.
-    FileProblems: UnknownImage, RangeNotSatisfiable, RateLimited, Internal, Unavailable;
+    FileProblems: InvalidParameter, UnknownImage, RangeNotSatisfiable, RateLimited, Internal, Unavailable;
     /// Of a review.
-    ReviewProblems: Malformed, Unauthorized, UnknownImage, UnsupportedMediaType, RateLimited, Internal, Unavailable;
+    ReviewProblems: Malformed, InvalidParameter, Unauthorized, UnknownImage, BodyTimeout, BodyTooLarge, UnsupportedMediaType,
+        RateLimited, Internal, Unavailable;
     /// Of a donation.
-    DonationProblems: Malformed, UnknownCity, BodyTimeout, BodyTooLarge, PictureTooLarge, UnsupportedMediaType, NotAPicture,
-        UndecodablePicture, ConsentRequired, Busy, RateLimited, Internal, Unavailable;
+    DonationProblems: Malformed, InvalidParameter, UnknownCity, BodyTimeout, BodyTooLarge, PictureTooLarge, TooManyPictures,
+        UnsupportedMediaType, NotAPicture, UndecodablePicture, ConsentRequired, Busy, RateLimited, Internal, Unavailable;
+    /// Of a donation by the original's route, which has words of its own for what is no picture.
+    UploadProblems: UnknownCity, BodyTimeout, BodyTooLarge, PictureTooLarge, TooManyPictures, UnsupportedMediaType, Busy,
+        RateLimited, Internal, Unavailable;
     /// Of the end of a donation.
-    WithdrawalProblems: UnknownDonation, RateLimited, Internal, Unavailable;
+    WithdrawalProblems: InvalidParameter, UnknownDonation, RateLimited, Internal, Unavailable;
     /// Of a model.
-    ModelProblems: UnknownCity, UnknownModel, RangeNotSatisfiable, RateLimited, Internal, Unavailable;
+    ModelProblems: InvalidParameter, UnknownCity, UnknownModel, RangeNotSatisfiable, RateLimited, Internal, Unavailable;
     /// Of a job.
-    JobProblems: Unauthorized, UnknownJob, NotNow, RateLimited, Internal, Unavailable;
+    JobProblems: InvalidParameter, Unauthorized, UnknownJob, RateLimited, Internal, Unavailable;
+    /// Of a change of a job.
+    JobChangeProblems: InvalidParameter, Unauthorized, UnknownJob, NotNow, RateLimited, Internal, Unavailable;
 }

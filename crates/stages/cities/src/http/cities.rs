@@ -29,6 +29,8 @@ use crate::requests::{Requested, Wanted};
 const GREATEST_HISTORY: u32 = 500;
 /// So many places are suggested.
 const NEAREST: usize = 10;
+/// No name is longer.
+const LONGEST_SEARCH: usize = 100;
 
 /// Where a list of cities goes on.
 #[derive(Debug, Serialize, Deserialize)]
@@ -189,7 +191,7 @@ struct Order {
 
 /// What a request has brought about.
 #[derive(Debug, Serialize, ToSchema)]
-struct Outcome {
+struct RequestOutcome {
     #[serde(flatten)]
     city: CityItem,
     /// How often it was asked for, this time included.
@@ -214,6 +216,10 @@ async fn list(
     page: PageQuery,
     Asked(wish): Asked<Wish>,
 ) -> Result<Json<Page<CityItem>>, Problem> {
+    if wish.q.as_ref().is_some_and(|text| text.chars().count() > LONGEST_SEARCH) {
+        let what = format!("`q` has more than {LONGEST_SEARCH} characters; shorten it");
+        return Err(Problem::new(sightscan_http::Slug::InvalidParameter, what));
+    }
     let (filter, after) = (Filter { state: wish.state, search: wish.q }, page.after::<After>()?);
     let after = after.as_ref().map(|After(slug)| slug);
     let found = cities::list(&cities.warehouse.database, &filter, after, one_more(&page)).await;
@@ -241,8 +247,8 @@ async fn show(
 
 /// Asks for a city. Each request is counted; enough different requesters approve the city, and its crawl begins.
 #[utoipa::path(post, path = "/v1/cities", tag = "cities", request_body = Order, responses(
-    (status = 200, description = "the city was asked for before", body = Outcome),
-    (status = 201, description = "nobody had asked for the city before", body = Outcome,
+    (status = 200, description = "the city was asked for before", body = RequestOutcome),
+    (status = 201, description = "nobody had asked for the city before", body = RequestOutcome,
         headers(("location" = String, description = "the path of the city"))),
     RequestProblems))]
 async fn request(
@@ -284,9 +290,12 @@ fn resolve(order: &Order) -> Result<&'static Place, Problem> {
             Err(choose(sightscan_http::Slug::AmbiguousPlace, what, places.into_iter()))
         }
         Resolution::Unknown { nearest } => {
-            let what = format!(
-                "no place that is known is called `{name}`; choose one of `nearest`, or see /v1/places"
-            );
+            let missing = match order.place {
+                Some(id) => format!("has the id {id}"),
+                None => format!("is called `{name}`"),
+            };
+            let what =
+                format!("no place that is known {missing}; choose one of `nearest`, or see /v1/places");
             let nearest = nearest.into_iter().map(|suggestion| suggestion.place);
             Err(choose(sightscan_http::Slug::UnknownPlace, what, nearest))
         }
@@ -318,9 +327,9 @@ impl Cities {
         })
     }
 
-    fn outcome(&self, requested: Requested) -> Outcome {
+    fn outcome(&self, requested: Requested) -> RequestOutcome {
         let Requested { city, requests, approved_now, .. } = requested;
-        Outcome { city: CityItem::of(city), requests: self.request_counts(requests), approved_now }
+        RequestOutcome { city: CityItem::of(city), requests: self.request_counts(requests), approved_now }
     }
 
     fn request_counts(&self, requests: Requests) -> RequestCounts {

@@ -25,18 +25,18 @@ pub(super) const ADMIN: &str = "admin";
 const LONGEST_REASON: usize = 500;
 
 /// Why something is decided.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Why {
-    /// For the history.
-    #[schema(max_length = 500)]
+    /// For the history, which keeps its first 500 characters.
     reason: Option<String>,
 }
 
 impl Why {
     fn reason(self) -> String {
         let reason = self.reason.unwrap_or_default();
-        let reason: String = reason.trim().chars().take(LONGEST_REASON).collect();
+        // The database cannot keep U+0000.
+        let reason: String = reason.trim().replace('\0', "").chars().take(LONGEST_REASON).collect();
         if reason.is_empty() { "no reason given".to_owned() } else { reason }
     }
 }
@@ -53,9 +53,9 @@ macro_rules! decision {
             State(cities): State<Arc<Cities>>,
             Named(slug): Named<String>,
             headers: HeaderMap,
-            Posted(why): Posted<Why>,
+            Posted(why): Posted<Option<Why>>,
         ) -> Result<Json<CityDetail>, Problem> {
-            decide(&cities, &slug, &headers, why, $action).await
+            decide(&cities, &slug, &headers, why.unwrap_or_default(), $action).await
         }
     };
 }

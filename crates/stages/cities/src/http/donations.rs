@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{CountProblems, DonationProblems, Named, WithdrawalProblems};
+use super::asked::{DonationProblems, LimitProblems, Named, WithdrawalProblems};
 use super::files;
 use super::upload::Form;
 use crate::Cities;
@@ -61,7 +61,7 @@ pub(super) fn changing() -> OpenApiRouter<Api> {
 
 /// Tells what donors have to agree to.
 #[utoipa::path(get, path = "/v1/consent", tag = "donations",
-    responses((status = 200, description = "the text that holds now", body = ConsentText), CountProblems))]
+    responses((status = 200, description = "the text that holds now", body = ConsentText), LimitProblems))]
 async fn consent() -> Json<ConsentText> {
     Json(ConsentText { version: VERSION, text: TEXT })
 }

@@ -24,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{Asked, CityListProblems, FileProblems, ImageProblems, Named, Posted, ReviewProblems};
+use super::asked::{Asked, FileProblems, ImageListProblems, ImageProblems, Named, Posted, ReviewProblems};
 use super::cities::one_more;
 use super::files::{self, File};
 use crate::Cities;
@@ -189,7 +189,7 @@ pub(super) fn deciding() -> OpenApiRouter<Api> {
 /// Lists the images of a city, the oldest first.
 #[utoipa::path(get, path = "/v1/cities/{slug}/images", tag = "images",
     params(("slug" = Slug, Path, description = "the city"), Wish, PageQuery),
-    responses((status = 200, description = "a page of images", body = Page<ImageItem>), CityListProblems))]
+    responses((status = 200, description = "a page of images", body = Page<ImageItem>), ImageListProblems))]
 async fn list(
     State(api): State<Api>,
     Named(slug): Named<String>,
@@ -253,7 +253,7 @@ async fn file(
 #[utoipa::path(get, path = "/v1/images/{id}/thumbnail", tag = "images",
     params(("id" = ImageId, Path, description = "the image")),
     responses((status = 200, description = "the copy", content_type = "image/jpeg"),
-        (status = 304, description = "the client has it"), FileProblems))]
+        (status = 304, description = "the client has it"), ImageProblems))]
 async fn thumbnail(
     State(api): State<Api>,
     Named(id): Named<String>,

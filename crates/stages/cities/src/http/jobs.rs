@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{AdminListProblems, Asked, JobProblems, Named};
+use super::asked::{Asked, JobChangeProblems, JobListProblems, JobProblems, Named};
 use super::cities::{ProgressItem, one_more};
 use crate::Cities;
 use crate::error::{Error, Result};
@@ -100,7 +100,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 
 /// Lists the jobs, live and finished, the newest first.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(Wish, PageQuery), security(("admin" = [])),
-    responses((status = 200, description = "a page of jobs", body = Page<JobItem>), AdminListProblems))]
+    responses((status = 200, description = "a page of jobs", body = Page<JobItem>), JobListProblems))]
 async fn list(
     State(cities): State<Arc<Cities>>,
     page: PageQuery,
@@ -126,19 +126,19 @@ async fn show(State(cities): State<Arc<Cities>>, Named(id): Named<String>) -> Re
 
 /// Cancels a job: one that waits at once, one that runs when its worker hears of it. Its city is paused.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path, description = "the job")),
-    security(("admin" = [])), responses((status = 200, description = "the job", body = JobItem), JobProblems))]
+    security(("admin" = [])), responses((status = 200, description = "the job", body = JobItem), JobChangeProblems))]
 async fn cancel(
     State(cities): State<Arc<Cities>>,
     Named(id): Named<String>,
 ) -> Result<Json<JobItem>, Problem> {
     let job = cities.job(&id).await?;
-    cities.cancel_job(&job, super::decisions::ADMIN).await?;
+    cities.cancel_job(&job, super::decisions::ADMIN, None).await?;
     Ok(Json(JobItem::of(cities.job(&id).await?)))
 }
 
 /// Enqueues a dead or cancelled job again; its city goes on, where it had stopped with the job.
 #[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path, description = "the job")),
-    security(("admin" = [])), responses((status = 200, description = "the job", body = JobItem), JobProblems))]
+    security(("admin" = [])), responses((status = 200, description = "the job", body = JobItem), JobChangeProblems))]
 async fn retry(
     State(cities): State<Arc<Cities>>,
     Named(id): Named<String>,

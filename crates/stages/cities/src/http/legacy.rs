@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{CountProblems, DonationProblems, ModelProblems, Named};
+use super::asked::{CountProblems, LimitProblems, ModelProblems, NameProblems, Named, UploadProblems};
 use super::donations::deletion_link;
 use super::files;
 use super::upload::Form;
@@ -89,14 +89,14 @@ async fn page() -> Response {
 
 /// Says that the server is there.
 #[utoipa::path(get, path = "/api/", tag = "original",
-    responses((status = 200, description = "it is there", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "it is there", body = String, content_type = "text/plain"), LimitProblems))]
 async fn index() -> &'static str {
     DONE
 }
 
 /// Lists the cities that have a model.
 #[utoipa::path(get, path = "/api/cities/", tag = "original",
-    responses((status = 200, description = "the cities", body = CityList), ModelProblems))]
+    responses((status = 200, description = "the cities", body = CityList), CountProblems))]
 async fn list(State(cities): State<Arc<Cities>>) -> Result<Json<CityList>, Problem> {
     let found = marts::current_models(&cities.warehouse.database).await.map_err(Error::from)?;
     let mut cities: Vec<String> = found.into_iter().map(|model| model.legacy_name).collect();
@@ -106,7 +106,7 @@ async fn list(State(cities): State<Arc<Cities>>) -> Result<Json<CityList>, Probl
 
 /// Leads to the path with the slash.
 #[utoipa::path(get, path = "/api/cities", tag = "original",
-    responses((status = 301, description = "the list is at the path with a slash at its end")))]
+    responses((status = 301, description = "the list is at the path with a slash at its end"), LimitProblems))]
 async fn list_without_slash() -> Response {
     (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, "/api/cities/")]).into_response()
 }
@@ -118,11 +118,12 @@ async fn list_without_slash() -> Response {
         (status = 400, description = "this is no name", body = String, content_type = "text/plain"), CountProblems))]
 async fn add(
     State(cities): State<Arc<Cities>>,
-    Named(city): Named<String>,
+    city: Result<Named<String>, Problem>,
     client: ClientAddress,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Ok(name) = CityName::parse(&city) else { return Ok(wrong()) };
+    let name = city.ok().and_then(|Named(city)| CityName::parse(&city).ok());
+    let Some(name) = name else { return Ok(wrong()) };
     let wanted = Wanted { place: cities.place_of(name.display().to_owned()).await?, name };
     let (requester, id) = (cities.salt.requester(client), RequestId::of(&headers));
     cities.request(&wanted, &requester, Some(id.as_str())).await?;
@@ -136,13 +137,14 @@ async fn add(
     request_body(content = ImageForm, content_type = "multipart/form-data"),
     responses((status = 200, description = "the picture was taken", body = String, content_type = "text/plain",
             headers(("link" = String, description = "the path that deletes it"))),
-        (status = 400, description = "there is no picture", body = String, content_type = "text/plain"), DonationProblems))]
+        (status = 400, description = "there is no picture", body = String, content_type = "text/plain"), UploadProblems))]
 async fn image(
     State(api): State<Api>,
-    Named(city): Named<String>,
+    city: Result<Named<String>, Problem>,
     client: ClientAddress,
     request: Request,
 ) -> Result<Response, Problem> {
+    let Ok(Named(city)) = city else { return Ok(wrong()) };
     let Some(city) = known(&api.cities, &city).await? else { return Err(unknown(city)) };
     let form = match Form::from_request(request, &api).await {
         Err(problem) if problem.slug() == Slug::Malformed => return Ok(wrong()),
@@ -184,7 +186,7 @@ async fn model(
 #[utoipa::path(get, path = "/api/cities/{city}/model/version", tag = "original",
     params(("city" = String, Path, description = "any form of its name")),
     responses((status = 200, description = "the version as text", body = String, content_type = "text/plain"),
-        CountProblems))]
+        NameProblems))]
 async fn version(State(cities): State<Arc<Cities>>, Named(city): Named<String>) -> Result<String, Problem> {
     let Some(city) = known(&cities, &city).await? else { return Ok(NO_VERSION.to_owned()) };
     let model = models::current(&cities.warehouse.database, &city.slug).await.map_err(Error::from)?;

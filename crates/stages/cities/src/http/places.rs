@@ -1,7 +1,5 @@
 //! `GET /v1/places`: suggestions while a city's name is typed.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
@@ -9,13 +7,12 @@ use sightscan_http::axum::extract::Query;
 use sightscan_http::axum::extract::rejection::QueryRejection;
 use sightscan_http::axum::http::header;
 use sightscan_http::axum::response::IntoResponse;
-use sightscan_http::openapi::problems;
 use sightscan_http::{Problem, Slug};
-use utoipa::openapi::{RefOr, Response};
-use utoipa::{IntoParams, IntoResponses, ToSchema};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::asked::PlaceProblems;
 use crate::places::{Place, Places};
 
 /// Longer than any name; longer questions are mistakes.
@@ -72,15 +69,6 @@ struct PlaceList {
     items: Vec<PlaceItem>,
 }
 
-/// `q` or `limit` is missing or cannot be.
-struct InvalidQuestion;
-
-impl IntoResponses for InvalidQuestion {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems([Slug::InvalidParameter])
-    }
-}
-
 impl PlaceItem {
     fn of(place: &Place) -> Self {
         Self {
@@ -104,7 +92,7 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
 /// Finds the places whose name begins with a text, or is nearest to it where none does.
 #[utoipa::path(get, path = "/v1/places", tag = "cities", params(Asked), responses(
     (status = 200, description = "the places, the likeliest first", body = PlaceList),
-    InvalidQuestion))]
+    PlaceProblems))]
 async fn places(query: Result<Query<Asked>, QueryRejection>) -> Result<impl IntoResponse, Problem> {
     let Query(asked) = query.map_err(|error| invalid(error.body_text()))?;
     let limit = checked(&asked)?;

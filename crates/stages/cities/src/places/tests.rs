@@ -132,6 +132,22 @@ fn typing_errors_are_forgiven_where_nothing_else_fits() {
 }
 
 #[test]
+fn what_nobody_is_called_may_be_misspelt_or_only_begun() {
+    for (text, expected) in [
+        ("Berlinn", "Berlin DE"),
+        ("Romee", "Rome IT"),
+        ("San Fran", "San Francisco US"),
+        ("Rio de Jan", "Rio de Janeiro BR"),
+    ] {
+        let Resolution::Unknown { nearest } = places().resolve(text, None, None) else { panic!("{text}") };
+        let place = nearest[0].place;
+        assert_eq!(format!("{} {}", place.name, place.country.code), expected, "{text}");
+        let ids: HashSet<u32> = nearest.iter().map(|suggestion| suggestion.place.id).collect();
+        assert_eq!(ids.len(), nearest.len(), "{text}: each place once");
+    }
+}
+
+#[test]
 fn text_after_a_comma_is_the_country_or_region() {
     assert_eq!(found("Paris, Texas, United States", 5), ["Paris US"]);
     assert_eq!(found("paris, us", 1), ["Paris US"]);

@@ -1,0 +1,117 @@
+//! From a city's name to labelled, licensed pictures: the program against fakes of Wikimedia and Google Vision.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sightscan_testkit::upstreams::World;
+use sightscan_testkit::upstreams::vision::{API_KEY, Vision};
+use sightscan_testkit::upstreams::wikimedia::Wikimedia;
+use tokio::runtime::Runtime;
+
+use crate::program::{Server, stdout_of};
+use crate::roles::{events_until, get, request_city, role};
+
+/// The services of a city, on a runtime of their own.
+struct Outside {
+    runtime: Runtime,
+    wikimedia: Wikimedia,
+    vision: Vision,
+}
+
+impl Outside {
+    fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let world = World::of_sights().expect("the test data is there");
+        let (wikimedia, vision) =
+            runtime.block_on(async { (Wikimedia::start(world).await, Vision::start().await) });
+        vision.know(wikimedia.world());
+        Self { runtime, wikimedia, vision }
+    }
+
+    /// A role that asks these services and no others.
+    fn role(&self, data: &Path, verb: &str) -> Command {
+        let mut command = role(data, verb);
+        let (wikimedia, vision) = (self.wikimedia.upstream.url(), self.vision.upstream.url());
+        let settings = format!(
+            "[crawl]\npace_ms = 0\ncontact = \"nobody@example.org\"\n\
+             [crawl.services]\nwikidata = \"{wikimedia}\"\ncommons = \"{wikimedia}\"\n\
+             [label]\nvision_url = \"{vision}\"\n"
+        );
+        fs_err::write(data.join("outside.toml"), settings).unwrap();
+        command.env("SIGHTSCAN_CONFIG", data.join("outside.toml")).env("VISION_KEY", API_KEY);
+        command
+    }
+
+    fn up(&self, data: &Path, budget: usize) -> Server {
+        let mut command = self.role(data, "up");
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("MAX_GOOGLE_VISION_CALLS_PER_NEW_CITY", budget.to_string());
+        Server::launch(command)
+    }
+}
+
+/// The city as soon as it is as it should be.
+fn city_when(server: &Server, is_so: impl Fn(&Value) -> bool) -> Value {
+    let start = Instant::now();
+    loop {
+        let city = get(&server.url("/v1/cities/paris"));
+        if is_so(&city) {
+            return city;
+        }
+        assert!(start.elapsed() < Duration::from_secs(50), "it takes too long: {city}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_name_becomes_labelled_licensed_pictures_within_the_budget_also_when_it_is_killed() {
+    let (outside, folder, budget) = (Outside::start(), tempfile::tempdir().unwrap(), 165);
+    let mut server = outside.up(folder.path(), budget);
+    request_city(&server, "Paris");
+    let events = events_until(&server, "paris", "kept");
+    assert!(events.contains("event: progress") && events.contains("crawling"), "{events}");
+    // SIGKILL: no clean end of any kind.
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let server = outside.up(folder.path(), budget);
+    let is_labelled = |city: &Value| {
+        let counted = |what: &str| city["counts"][what].as_u64().unwrap_or(0);
+        counted("labelled") + counted("empty") >= budget as u64
+    };
+    let city = city_when(&server, is_labelled);
+    assert_eq!((&city["state"], &city["counts"]["sights"]), (&"labelling".into(), &5.into()), "{city}");
+    assert!(city["counts"]["labelled"].as_u64().unwrap() >= 150, "{city}");
+    let images = get(&server.url("/v1/cities/paris/images?limit=100"));
+    for image in images["items"].as_array().unwrap() {
+        assert!(image["licence"].is_string(), "{image}");
+    }
+    assert_eq!(outside.vision.pictures_seen(), budget, "the budget is that of the lifetime");
+    let pictures = outside.wikimedia.upstream.log().requests_to("/wikipedia/commons/");
+    assert!(outside.wikimedia.upstream.log().most_in_flight() <= 3);
+    assert!(pictures.len() <= outside.wikimedia.world().pictures.len() + 3, "those in flight were lost");
+    outside.runtime.shutdown_background();
+}
+
+#[test]
+fn row_16_the_originals_command_lines_run_as_they_stand() {
+    let (outside, folder) = (Outside::start(), tempfile::tempdir().unwrap());
+    let crawl = |arguments: &str| {
+        let mut command = outside.role(folder.path(), "crawl");
+        stdout_of(command.args(arguments.split(' ')))
+    };
+    let told = crawl("--no_gui true --full true --limit 2 --no_driver true --region Paris");
+    assert!(told.ends_with("10 pictures of 5 sights\n"), "{told}");
+    let told = crawl("Paris --sights_limit=3 --limit=4");
+    assert!(told.ends_with("12 pictures of 3 sights\n"), "{told}");
+    let told =
+        crawl("Paris --skip false --full --face=false --threads 2 --google false --location Paris --limit 2");
+    assert!(told.ends_with("10 pictures of 5 sights\n"), "{told}");
+    let mut label = outside.role(folder.path(), "label");
+    let told = stdout_of(label.args(["Paris", "--budget", "7"]));
+    assert!(told.contains("7 of") && told.contains("7 paid for"), "{told}");
+    assert_eq!(outside.vision.pictures_seen(), 7);
+}

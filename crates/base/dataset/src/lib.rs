@@ -1,0 +1,41 @@
+//! Labelled pictures in other programs' formats: YOLO, COCO, Pascal VOC, Label Studio.
+//!
+//! A [`Dataset`] is a list of classes and of [`Item`]s: a picture, and what is known about the objects in it.
+//! [`export()`] writes one as a [`Format`] through a [`Sink`], [`import()`] reads one from a [`Source`]; both are folders
+//! or ZIP files. What is exported and imported again is the same, within the precision of the format.
+//! [`split()`] divides items into parts for training, validation and testing.
+//!
+//! Three states of a picture are told apart everywhere: with boxes, **negative** (somebody has looked and there is
+//! nothing) and **unlabelled** (nobody has looked). No format turns one of them into another.
+//!
+//! Pictures are read one at a time, so memory holds the labels of a data set and a single picture.
+#![forbid(unsafe_code)]
+
+mod classes;
+mod coco;
+mod dataset;
+mod error;
+mod export;
+mod files;
+mod import;
+mod json;
+mod label_studio;
+mod names;
+mod picture;
+mod problem;
+mod split;
+mod text;
+mod voc;
+mod xml;
+mod yaml;
+mod yolo;
+
+pub use dataset::{Dataset, Item, LabelledBox, Labels, Split};
+pub use error::{Error, Result};
+pub use export::export;
+pub use files::{FolderSink, FolderSource, Limits, Sink, Source, ZipSink, ZipSource, open};
+pub use import::{Format, Imported, UnknownFormat, detect, import};
+pub use label_studio::label_config;
+pub use picture::Picture;
+pub use problem::{Problem, Problems};
+pub use split::{Shares, split};

@@ -1,0 +1,11 @@
+//! Tests of the crate.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests are tests, too")]
+
+mod coco_reader;
+mod hostile;
+mod others;
+mod real;
+mod round_trips;
+mod splits;
+mod support;

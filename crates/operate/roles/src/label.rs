@@ -1,0 +1,53 @@
+//! Labelling a city now, as its job would.
+
+use sightscan_label::{Labelling, Order};
+pub use sightscan_label::{Tally, Tell};
+use sightscan_types::names::CityName;
+use sightscan_warehouse::{Warehouse, cities};
+
+use crate::Setup;
+use crate::crawl::place_of;
+use crate::error::{Error, Result};
+use crate::storage::variable;
+
+/// What is labelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Any name of the city.
+    pub city: String,
+    /// Pictures that paid labellers may look at in the city's lifetime.
+    pub budget: u32,
+}
+
+/// Labels the images of a city that have no label.
+///
+/// # Errors
+/// When there is no such city, credentials are missing, a labeller cannot be used for now (what was labelled is kept), or the
+/// warehouse does not answer.
+pub async fn label(setup: &Setup, options: Options, tell: Tell) -> Result<Tally> {
+    let warehouse = setup.open().await?;
+    let labelling = labelling(setup, &warehouse)?;
+    let name = CityName::parse(&options.city)?;
+    let city = match place_of(name.clone()).await {
+        Some(place) => cities::by_place(&warehouse.database, place.id).await?,
+        None => None,
+    };
+    let city = match city {
+        Some(city) => Some(city),
+        None => cities::by_slug(&warehouse.database, &name.slug()).await?,
+    };
+    let city = city.ok_or(Error::UnknownCity(options.city))?;
+    let order = Order { city: city.id, budget: options.budget };
+    let tally = labelling.label(&order, &tell).await?;
+    warehouse.database.close().await;
+    Ok(tally)
+}
+
+/// Who labels by these settings.
+///
+/// # Errors
+/// When a labeller is not known, or its credentials are missing.
+pub(crate) fn labelling(setup: &Setup, warehouse: &Warehouse) -> Result<Labelling> {
+    let steps = setup.config.label.steps(variable)?;
+    Ok(Labelling { warehouse: warehouse.clone(), steps })
+}

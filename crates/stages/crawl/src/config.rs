@@ -1,0 +1,366 @@
+//! The section `[crawl]` of the configuration, and the crawler that it describes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use sightscan_warehouse::Warehouse;
+
+use crate::crawler::Crawler;
+use crate::fetch::{FetchConfig, Fetcher, SetUpError};
+use crate::intake::Demands;
+use crate::licence::Policy;
+use crate::sights::{
+    Merged, OpenStreetMap, OpenStreetMapConfig, Places, PlacesConfig, SightsFile, Wikidata, WikidataConfig,
+};
+use crate::sources::{
+    Addresses, ApiKey, Commons, CommonsConfig, CustomSearch, CustomSearchConfig, Flickr, FlickrConfig,
+    Folder, FolderConfig, Openverse, OpenverseConfig,
+};
+use crate::{ImageSource, SightSource};
+
+/// The section `[crawl]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who names the sights of a city: `wikidata`, `openstreetmap`, `places`, or a file; those of several are merged.
+    pub sights: Vec<String>,
+    /// Who names pictures, in the order in which they are asked: `commons`, `openverse`, `flickr`, `custom-search`, a
+    /// folder, a `.zip`, or a list of addresses (`.txt`, `.csv`).
+    pub sources: Vec<String>,
+    /// Licences that are used beside the free ones, by their SPDX identifiers.
+    pub licences: Vec<String>,
+    /// Whether pictures are used whose licence is not known.
+    pub accept_unknown_licences: bool,
+    /// The licence of pictures from folders and `.zip` files.
+    pub own_licence: Option<String>,
+    /// Their author.
+    pub own_author: Option<String>,
+    /// A mail address or a page for those whose pictures are fetched; it is in the user agent.
+    pub contact: String,
+    /// Sights that are crawled at once.
+    pub threads: usize,
+    /// Pixels of the shorter side that a picture must have.
+    pub min_side: u32,
+    /// How many times longer than the other one side of a picture may be.
+    pub max_aspect: u32,
+    /// Pixels that a picture may have.
+    pub max_pixels: u64,
+    /// Bytes that a picture may have.
+    pub max_bytes: u64,
+    /// Requests in flight to one host.
+    pub requests_per_host: usize,
+    /// The shortest time between two requests to one host, in milliseconds.
+    pub pace_ms: u64,
+    /// An answer that takes longer is given up, in seconds.
+    pub timeout_seconds: u64,
+    /// Where services are, for those that are not where they are usually: `wikidata = "http://127.0.0.1:9000"`.
+    pub services: Services,
+}
+
+/// Where services are, if not at their usual addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Services {
+    /// Wikidata's query service.
+    pub wikidata: Option<ServiceUrl>,
+    /// Overpass, for OpenStreetMap.
+    pub openstreetmap: Option<ServiceUrl>,
+    /// Google Places.
+    pub places: Option<ServiceUrl>,
+    /// Wikimedia Commons.
+    pub commons: Option<ServiceUrl>,
+    /// Openverse.
+    pub openverse: Option<ServiceUrl>,
+    /// Flickr.
+    pub flickr: Option<ServiceUrl>,
+    /// Google Custom Search.
+    pub custom_search: Option<ServiceUrl>,
+}
+
+/// The address of a service, as it is written in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServiceUrl(Url);
+
+impl TryFrom<String> for ServiceUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match Url::parse(&text) {
+            Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => Ok(Self(url)),
+            _ => Err(format!("`{text}` is no address: write it as https://example.org")),
+        }
+    }
+}
+
+impl From<ServiceUrl> for String {
+    fn from(service: ServiceUrl) -> Self {
+        service.0.into()
+    }
+}
+
+/// Where a service is: where somebody has set it, or where it usually is.
+fn base(set: Option<&ServiceUrl>, usual: Url) -> Url {
+    set.map_or(usual, |service| service.0.clone())
+}
+
+/// What the flags of the original's crawler say beside the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Google {
+    /// Whether sources of Google may be asked.
+    pub is_allowed: bool,
+    /// Full-size pictures instead of thumbnails.
+    pub full: bool,
+    /// Pictures of faces only.
+    pub face: bool,
+}
+
+impl Default for Google {
+    fn default() -> Self {
+        Self { is_allowed: true, full: true, face: false }
+    }
+}
+
+/// A configuration that no crawler can have.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A source is not known.
+    #[error("`{name}` names no source of {what}: give {known}, or a file or folder that exists")]
+    UnknownSource {
+        /// What was given.
+        name: String,
+        /// `sights` or `pictures`.
+        what: &'static str,
+        /// Those that there are.
+        known: &'static str,
+    },
+    /// A source needs a key.
+    #[error("the source `{source_name}` needs a key: set {variable}")]
+    NoKey {
+        /// The source.
+        source_name: &'static str,
+        /// The environment variable.
+        variable: &'static str,
+    },
+    /// Nothing is left to ask.
+    #[error("no source of {0} is left: name one, or allow those of Google")]
+    NoSource(&'static str),
+    /// The user agent cannot be sent.
+    #[error(transparent)]
+    Client(#[from] SetUpError),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            sights: vec!["wikidata".to_owned()],
+            sources: vec!["commons".to_owned()],
+            licences: Vec::new(),
+            accept_unknown_licences: false,
+            own_licence: None,
+            own_author: None,
+            contact: "no contact was configured".to_owned(),
+            threads: 4,
+            min_side: 100,
+            max_aspect: 4,
+            max_pixels: 50_000_000,
+            max_bytes: 30_000_000,
+            requests_per_host: 3,
+            pace_ms: 100,
+            timeout_seconds: 30,
+            services: Services::default(),
+        }
+    }
+}
+
+const SIGHTS: &str = "wikidata, openstreetmap, places";
+const PICTURES: &str = "commons, openverse, flickr, custom-search";
+
+/// Puts sources together.
+struct Assembly<'a, V> {
+    config: &'a Config,
+    google: Google,
+    fetcher: Fetcher,
+    variable: V,
+}
+
+impl Config {
+    /// The crawler that is described. Keys are read from the environment through `variable`.
+    ///
+    /// # Errors
+    /// When a source is not known or its key is missing.
+    pub fn crawler(
+        &self,
+        warehouse: Warehouse,
+        google: Google,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Crawler, ConfigError> {
+        self.crawler_with(Fetcher::new(self.fetching())?, warehouse, google, variable)
+    }
+
+    /// As [`Config::crawler`], with a fetcher of one's own.
+    ///
+    /// # Errors
+    /// As [`Config::crawler`].
+    pub fn crawler_with(
+        &self,
+        fetcher: Fetcher,
+        warehouse: Warehouse,
+        google: Google,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Crawler, ConfigError> {
+        let assembly = Assembly { config: self, google, fetcher: fetcher.clone(), variable };
+        Ok(Crawler {
+            warehouse,
+            fetcher,
+            sights: assembly.sights()?,
+            sources: assembly.sources()?,
+            policy: Policy { accepted: self.licences.clone(), accept_unknown: self.accept_unknown_licences },
+            demands: Demands {
+                min_side: self.min_side,
+                max_aspect: self.max_aspect,
+                max_pixels: self.max_pixels,
+            },
+        })
+    }
+
+    fn fetching(&self) -> FetchConfig {
+        FetchConfig {
+            user_agent: format!("SightScan/{} ({})", env!("CARGO_PKG_VERSION"), self.contact),
+            per_host: self.requests_per_host,
+            pace: Duration::from_millis(self.pace_ms),
+            timeout: Duration::from_secs(self.timeout_seconds),
+            max_bytes: self.max_bytes,
+            trusted_hosts: self.services.hosts(),
+            ..FetchConfig::default()
+        }
+    }
+}
+
+impl Services {
+    /// The hosts of those that somebody has set: they may have private addresses.
+    fn hosts(&self) -> Vec<String> {
+        let Self { wikidata, openstreetmap, places, commons, openverse, flickr, custom_search } = self;
+        let set = [wikidata, openstreetmap, places, commons, openverse, flickr, custom_search];
+        set.into_iter().flatten().filter_map(|service| host(&service.0)).collect()
+    }
+}
+
+/// `host:port`, as far as they are given.
+fn host(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
+impl<V: Fn(&str) -> Option<String>> Assembly<'_, V> {
+    fn sights(&self) -> Result<Box<dyn SightSource>, ConfigError> {
+        let mut sources = Vec::new();
+        for name in &self.config.sights {
+            sources.extend(self.sight_source(name)?);
+        }
+        if sources.len() > 1 {
+            return Ok(Box::new(Merged::new(sources)));
+        }
+        sources.pop().ok_or(ConfigError::NoSource("sights"))
+    }
+
+    /// A source of sights; none where it is not allowed.
+    fn sight_source(&self, name: &str) -> Result<Option<Box<dyn SightSource>>, ConfigError> {
+        let (fetcher, services) = (self.fetcher.clone(), &self.config.services);
+        Ok(Some(match name {
+            "wikidata" => {
+                let usual = WikidataConfig::default();
+                let base = base(services.wikidata.as_ref(), usual.base);
+                Box::new(Wikidata::new(fetcher, &WikidataConfig { base }))
+            }
+            "openstreetmap" => {
+                let usual = OpenStreetMapConfig::default();
+                let base = base(services.openstreetmap.as_ref(), usual.base);
+                Box::new(OpenStreetMap::new(fetcher, &OpenStreetMapConfig { base }))
+            }
+            "places" if !self.google.is_allowed => return Ok(None),
+            "places" => {
+                let usual = PlacesConfig::new(self.key("places", "MAPS_KEY")?);
+                let base = base(services.places.as_ref(), usual.base);
+                Box::new(Places::new(fetcher, PlacesConfig { base, ..PlacesConfig::new(usual.key) }))
+            }
+            path => Box::new(SightsFile::new(existing(path, "sights", SIGHTS)?)),
+        }))
+    }
+
+    fn sources(&self) -> Result<Vec<Box<dyn ImageSource>>, ConfigError> {
+        let mut sources = Vec::new();
+        for name in &self.config.sources {
+            sources.extend(self.source(name)?);
+        }
+        if sources.is_empty() { Err(ConfigError::NoSource("pictures")) } else { Ok(sources) }
+    }
+
+    /// A source of pictures; none where it is not allowed.
+    fn source(&self, name: &str) -> Result<Option<Box<dyn ImageSource>>, ConfigError> {
+        let (fetcher, services) = (self.fetcher.clone(), &self.config.services);
+        Ok(Some(match name {
+            "commons" => {
+                let usual = CommonsConfig::default();
+                let base = base(services.commons.as_ref(), usual.base);
+                Box::new(Commons::new(fetcher, &CommonsConfig { base }))
+            }
+            "openverse" => {
+                let usual = OpenverseConfig::default();
+                let base = base(services.openverse.as_ref(), usual.base.clone());
+                Box::new(Openverse::new(fetcher, &OpenverseConfig { base, ..usual }))
+            }
+            "flickr" => {
+                let usual = FlickrConfig::new(self.key("flickr", "FLICKR_KEY")?);
+                let base = base(services.flickr.as_ref(), usual.base.clone());
+                Box::new(Flickr::new(fetcher, FlickrConfig { base, ..usual }))
+            }
+            "custom-search" if !self.google.is_allowed => return Ok(None),
+            "custom-search" => Box::new(self.custom_search()?),
+            path => self.own(existing(path, "pictures", PICTURES)?),
+        }))
+    }
+
+    fn custom_search(&self) -> Result<CustomSearch, ConfigError> {
+        let key = self.key("custom-search", "CUSTOM_SEARCH_KEY")?;
+        let engine = (self.variable)("CUSTOM_SEARCH_ENGINE").filter(|engine| !engine.trim().is_empty());
+        let engine = engine
+            .ok_or(ConfigError::NoKey { source_name: "custom-search", variable: "CUSTOM_SEARCH_ENGINE" })?;
+        let usual = CustomSearchConfig::new(key, engine.trim());
+        let base = base(self.config.services.custom_search.as_ref(), usual.base.clone());
+        let Google { full, face, .. } = self.google;
+        Ok(CustomSearch::new(self.fetcher.clone(), CustomSearchConfig { base, full, face, ..usual }))
+    }
+
+    /// Pictures that somebody has collected.
+    fn own(&self, path: PathBuf) -> Box<dyn ImageSource> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if matches!(ending, "txt" | "csv") {
+            return Box::new(Addresses::new(path));
+        }
+        let Config { own_licence, own_author, max_bytes, .. } = self.config;
+        let (licence, author) = (own_licence.clone(), own_author.clone());
+        Box::new(Folder::new(FolderConfig {
+            licence,
+            author,
+            max_bytes: *max_bytes,
+            ..FolderConfig::new(path)
+        }))
+    }
+
+    fn key(&self, source_name: &'static str, variable: &'static str) -> Result<ApiKey, ConfigError> {
+        let key = (self.variable)(variable).filter(|key| !key.trim().is_empty());
+        key.map(|key| ApiKey::new(&key)).ok_or(ConfigError::NoKey { source_name, variable })
+    }
+}
+
+fn existing(path: &str, what: &'static str, known: &'static str) -> Result<PathBuf, ConfigError> {
+    let found = PathBuf::from(path);
+    if found.exists() {
+        return Ok(found);
+    }
+    Err(ConfigError::UnknownSource { name: path.to_owned(), what, known })
+}

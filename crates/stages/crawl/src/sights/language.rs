@@ -1,0 +1,51 @@
+//! In which language a country names its sights.
+
+/// The code of the language that most signs of a country are in (ISO 639-1); `None` where that is English or not known.
+pub(super) fn of_country(country: &str) -> Option<&'static str> {
+    Some(match country {
+        "DE" | "AT" | "CH" | "LI" | "LU" => "de",
+        "FR" | "MC" | "BE" | "SN" | "CI" => "fr",
+        "IT" | "SM" | "VA" => "it",
+        "ES" | "MX" | "AR" | "CO" | "CL" | "PE" | "VE" | "EC" | "GT" | "CU" | "BO" | "DO" | "HN" | "PY"
+        | "SV" | "NI" | "CR" | "PA" | "UY" => "es",
+        "PT" | "BR" | "AO" | "MZ" => "pt",
+        "NL" | "SR" => "nl",
+        "DK" => "da",
+        "SE" => "sv",
+        "NO" => "nb",
+        "FI" => "fi",
+        "IS" => "is",
+        "PL" => "pl",
+        "CZ" => "cs",
+        "SK" => "sk",
+        "HU" => "hu",
+        "RO" | "MD" => "ro",
+        "BG" => "bg",
+        "GR" | "CY" => "el",
+        "TR" => "tr",
+        "RU" | "BY" => "ru",
+        "UA" => "uk",
+        "RS" | "ME" => "sr",
+        "HR" => "hr",
+        "BA" => "bs",
+        "SI" => "sl",
+        "EE" => "et",
+        "LV" => "lv",
+        "LT" => "lt",
+        "IL" => "he",
+        "EG" | "SA" | "AE" | "MA" | "DZ" | "TN" | "LY" | "IQ" | "SY" | "JO" | "LB" | "KW" | "QA" | "OM"
+        | "YE" | "SD" => "ar",
+        "IR" => "fa",
+        "JP" => "ja",
+        "KR" | "KP" => "ko",
+        "CN" | "TW" | "HK" | "MO" => "zh",
+        "TH" => "th",
+        "VN" => "vi",
+        "ID" => "id",
+        "MY" => "ms",
+        "GE" => "ka",
+        "AM" => "hy",
+        "AZ" => "az",
+        _ => return None,
+    })
+}

@@ -1,0 +1,23 @@
+//! Labelling: Google Vision within a budget, models, people, and the clean-up of names.
+//!
+//! A [`Labeller`] looks at pictures and says what it sees where. [`vision`] is the one that costs money. Labellers write
+//! names as they like, so [`cleanup`] finds out which of a city's names mean the same sight.
+#![forbid(unsafe_code)]
+
+pub mod cleanup;
+mod config;
+mod error;
+pub mod jobs;
+mod labeller;
+mod model;
+pub mod selection;
+mod tidy;
+pub mod vision;
+mod work;
+
+pub use config::{Config, ConfigError};
+pub use error::{Error, Result};
+pub use labeller::{Answer, Found, Labeller, Picture};
+pub use model::ModelLabeller;
+pub use tidy::tidy;
+pub use work::{Labelling, Order, Step, Tally, Tell};

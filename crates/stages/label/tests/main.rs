@@ -1,0 +1,8 @@
+//! Labelling over real sockets.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+mod cleanup;
+mod support;
+mod vision;
+mod work;
