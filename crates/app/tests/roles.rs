@@ -412,7 +412,7 @@ fn the_originals_database_variables_reach_postgresql() {
     let (user, address) = authority.split_once('@').unwrap();
     let (host, port) = address.split_once(':').unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let mut command = role(folder.path(), "up");
+    let mut command = role(folder.path(), "api");
     command.args(["--listen", "127.0.0.1:0"]).envs([
         ("PGHOST", host),
         ("PGPORT", port),

@@ -49,3 +49,14 @@ async fn a_long_source_that_arrives_hinders_nobody(test: TestDatabase) {
     assert_eq!((moved.images, moved.refused), (1, 1));
     assert_eq!(images::by_source(test.database(), "here").await.unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn w_p04_statements_share_connections() {
+    let test = TestWarehouse::new(TestDatabase::postgres().await);
+    for number in 0..100 {
+        test.city(&format!("City {number}")).await;
+    }
+    let sessions = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
+    let sessions = test.count(sessions).await;
+    assert!(sessions <= 20, "{sessions} connections for 100 cities");
+}

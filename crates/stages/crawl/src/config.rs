@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use sightscan_warehouse::Warehouse;
+use tracing::warn;
 
 use crate::crawler::Crawler;
 use crate::fetch::{FetchConfig, Fetcher, SetUpError};
@@ -38,7 +39,7 @@ pub struct Config {
     /// Their author.
     pub own_author: Option<String>,
     /// A mail address or a page for those whose pictures are fetched; it is in the user agent.
-    pub contact: String,
+    pub contact: Option<String>,
     /// Sights that are crawled at once.
     pub threads: usize,
     /// Pixels of the shorter side that a picture must have.
@@ -162,7 +163,7 @@ impl Default for Config {
             accept_unknown_licences: false,
             own_licence: None,
             own_author: None,
-            contact: "no contact was configured".to_owned(),
+            contact: None,
             threads: 4,
             min_side: 100,
             max_aspect: 4,
@@ -170,7 +171,7 @@ impl Default for Config {
             max_bytes: 30_000_000,
             requests_per_host: 3,
             pace_ms: 100,
-            timeout_seconds: 30,
+            timeout_seconds: 60,
             services: Services::default(),
         }
     }
@@ -229,7 +230,7 @@ impl Config {
 
     fn fetching(&self) -> FetchConfig {
         FetchConfig {
-            user_agent: format!("SightScan/{} ({})", env!("CARGO_PKG_VERSION"), self.contact),
+            user_agent: format!("SightScan/{} ({})", env!("CARGO_PKG_VERSION"), self.who_asks()),
             per_host: self.requests_per_host,
             pace: Duration::from_millis(self.pace_ms),
             timeout: Duration::from_secs(self.timeout_seconds),
@@ -237,6 +238,16 @@ impl Config {
             trusted_hosts: self.services.hosts(),
             ..FetchConfig::default()
         }
+    }
+}
+
+impl Config {
+    /// Whom to write to about what is fetched.
+    fn who_asks(&self) -> &str {
+        self.contact.as_deref().unwrap_or_else(|| {
+            warn!("services want to know who asks, and some refuse those who do not say it: set `contact` in [crawl]");
+            "no contact given"
+        })
     }
 }
 
