@@ -1,6 +1,7 @@
 //! Crawling a city now, as its job would.
 
-use sightscan_cities::places::{Place, Places};
+use sightscan_cities::likeliest;
+use sightscan_cities::places::Place;
 use sightscan_crawl::{Crawler, Order, Report};
 use sightscan_types::CityState;
 use sightscan_types::names::CityName;
@@ -67,7 +68,7 @@ pub(crate) fn crawler(setup: &Setup, warehouse: &Warehouse, google: Google) -> R
 /// The city of this name, on its way.
 async fn begin(warehouse: &Warehouse, name: &str) -> Result<City> {
     let name = CityName::parse(name)?;
-    let place = place_of(name.clone()).await;
+    let place = likeliest(&name).await?.map(Place::facts);
     let mut transaction = warehouse.database.begin().await?;
     let now = warehouse.database.now();
     let (city, _) = cities::find_or_create(&mut transaction, &name, place.as_ref(), now).await?;
@@ -85,11 +86,4 @@ async fn advance(warehouse: &Warehouse, city: &City, states: &[CityState]) -> Re
         let _ = cities::step(&mut transaction, city.id, &Step::To(*state), ACTOR, why, now).await?;
     }
     Ok(transaction.commit().await?)
-}
-
-/// Where the city of this name lies, so that it is found whatever it was first called.
-pub(crate) async fn place_of(name: CityName) -> Option<cities::Place> {
-    // The first question unpacks the gazetteer.
-    let likeliest = move || Places::embedded().likeliest(name.display()).map(Place::facts);
-    tokio::task::spawn_blocking(likeliest).await.ok().flatten()
 }

@@ -3,10 +3,9 @@
 use sightscan_label::{Labelling, Order};
 pub use sightscan_label::{Tally, Tell};
 use sightscan_types::names::CityName;
-use sightscan_warehouse::{Warehouse, cities};
+use sightscan_warehouse::Warehouse;
 
 use crate::Setup;
-use crate::crawl::place_of;
 use crate::error::{Error, Result};
 use crate::storage::variable;
 
@@ -28,14 +27,7 @@ pub async fn label(setup: &Setup, options: Options, tell: Tell) -> Result<Tally>
     let warehouse = setup.open().await?;
     let labelling = labelling(setup, &warehouse)?;
     let name = CityName::parse(&options.city)?;
-    let city = match place_of(name.clone()).await {
-        Some(place) => cities::by_place(&warehouse.database, place.id).await?,
-        None => None,
-    };
-    let city = match city {
-        Some(city) => Some(city),
-        None => cities::by_slug(&warehouse.database, &name.slug()).await?,
-    };
+    let city = setup.cities(&warehouse).await?.find_by_name(&name).await?;
     let city = city.ok_or(Error::UnknownCity(options.city))?;
     let order = Order { city: city.id, budget: options.budget };
     let tally = labelling.label(&order, &tell).await?;

@@ -1,6 +1,8 @@
 //! Publishing a model by hand as a city's newest one.
 
 use bytes::Bytes;
+use sightscan_cities::likeliest;
+use sightscan_cities::places::Place;
 use sightscan_engine::model::Overrides;
 use sightscan_engine::{EngineChoice, Model};
 use sightscan_types::CityState;
@@ -10,7 +12,6 @@ use sightscan_warehouse::models::{self, NewModel};
 use sightscan_warehouse::{Warehouse, collection};
 
 use crate::ACTOR;
-use crate::crawl::place_of;
 use crate::error::Result;
 
 /// Publishes an ONNX file as the newest model of a city, which is live from then on; a city that nobody has asked for
@@ -25,7 +26,7 @@ pub async fn publish(
     specification: String,
 ) -> Result<(cities::City, models::Model)> {
     let name = CityName::parse(city)?;
-    let place = place_of(name.clone()).await;
+    let place = likeliest(&name).await?.map(Place::facts);
     let size = bytes.len();
     let sha256 = warehouse.blobs.put(bytes).await.map_err(sightscan_warehouse::Error::from)?;
     let now = warehouse.database.now();

@@ -23,7 +23,7 @@ use sightscan_http::axum::extract::FromRef;
 use sightscan_http::axum::http::HeaderMap;
 use sightscan_http::{AdminGate, AllowedHosts, Budget, ClientAddress, Quota, RateLimit, Surroundings};
 use sightscan_http::{client, exchange, hosts, openapi};
-use sightscan_types::{CityName, Slug};
+use sightscan_types::Slug;
 use sightscan_warehouse::cities::City;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -162,17 +162,5 @@ impl Cities {
             Err(_) => None,
         };
         city.ok_or_else(|| Error::UnknownCity(slug.to_owned()))
-    }
-
-    /// The city that somebody names as people do: in any form of its name, or by one of its other names.
-    async fn find_by_name(&self, name: &CityName) -> Result<Option<City>> {
-        let database = &self.warehouse.database;
-        if let Some(city) = sightscan_warehouse::cities::by_slug(database, &name.slug()).await? {
-            return Ok(Some(city));
-        }
-        match self.place_of(name.display().to_owned()).await? {
-            Some(place) => Ok(sightscan_warehouse::cities::by_place(database, place.id.into()).await?),
-            None => Ok(None),
-        }
     }
 }

@@ -23,7 +23,9 @@ mod work;
 
 use std::sync::Arc;
 
+use sightscan_types::CityName;
 use sightscan_warehouse::Warehouse;
+use sightscan_warehouse::cities::{self, City};
 use tokio::sync::Semaphore;
 
 pub use config::Config;
@@ -78,11 +80,29 @@ impl Cities {
         self.metrics.render()
     }
 
-    /// The [likeliest](Places::likeliest) place of this name.
-    pub(crate) async fn place_of(&self, name: String) -> Result<Option<&'static Place>> {
-        // On a thread of its own: the first question unpacks the gazetteer.
-        Ok(tokio::task::spawn_blocking(move || Places::embedded().likeliest(&name)).await?)
+    /// The city that somebody names as people do: in any form of its name, or by one of its other names.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_by_name(&self, name: &CityName) -> Result<Option<City>> {
+        if let Some(city) = cities::by_slug(self.database(), &name.slug()).await? {
+            return Ok(Some(city));
+        }
+        match likeliest(name).await? {
+            Some(place) => Ok(cities::by_place(self.database(), place.id.into()).await?),
+            None => Ok(None),
+        }
     }
+}
+
+/// The [likeliest](Places::likeliest) place of this name.
+///
+/// # Errors
+/// When looking it up panics.
+pub async fn likeliest(name: &CityName) -> Result<Option<&'static Place>> {
+    let name = name.display().to_owned();
+    // On a thread of its own: the first question unpacks the gazetteer.
+    Ok(tokio::task::spawn_blocking(move || Places::embedded().likeliest(&name)).await?)
 }
 
 impl std::fmt::Debug for Cities {

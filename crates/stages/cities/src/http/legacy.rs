@@ -25,10 +25,10 @@ use super::asked::{CountProblems, LimitProblems, ModelProblems, NameProblems, Na
 use super::donations::deletion_link;
 use super::files;
 use super::upload::Form;
-use crate::Cities;
 use crate::donations::{CHECKBOX, Consent};
 use crate::error::{Error, Result};
 use crate::requests::Wanted;
+use crate::{Cities, likeliest};
 
 /// What the original said to everything that went well.
 const DONE: &str = "Request successfully executed.";
@@ -124,7 +124,7 @@ async fn add(
 ) -> Result<Response, Problem> {
     let name = city.ok().and_then(|Named(city)| CityName::parse(&city).ok());
     let Some(name) = name else { return Ok(wrong()) };
-    let wanted = Wanted { place: cities.place_of(name.display().to_owned()).await?, name };
+    let wanted = Wanted { place: likeliest(&name).await?, name };
     let (requester, id) = (cities.salt.requester(client), RequestId::of(&headers));
     cities.request(&wanted, &requester, Some(id.as_str())).await?;
     Ok(done())
