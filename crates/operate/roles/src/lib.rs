@@ -224,10 +224,7 @@ fn tell_what_waits(registry: &Registry, queues: &[String]) {
     let waiting: Vec<&str> =
         queues.iter().map(String::as_str).filter(|queue| !known.contains(queue)).collect();
     if !waiting.is_empty() {
-        warn!(
-            queues = waiting.join(","),
-            "this version cannot do such jobs yet: they wait for a worker that can"
-        );
+        warn!(queues = waiting.join(","), "nobody does such jobs here: they wait for a worker that can");
     }
 }
 
