@@ -1,11 +1,10 @@
 //! Google's Custom Search for pictures, with a key. It does not say who has made a picture, nor under which licence.
 
-use futures_util::FutureExt;
 use futures_util::stream::BoxStream;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::paging::{Page, pages};
+use super::paging::{Page, search};
 use super::{ApiKey, Service, address, fixed, words};
 use crate::fetch::Fetcher;
 use crate::licence::Licence;
@@ -140,11 +139,7 @@ impl ImageSource for CustomSearch {
         city: &'a City,
         sight: &'a Sight,
     ) -> BoxStream<'a, Result<Candidate, SourceError>> {
-        let search = words(city, sight);
-        pages(1, move |start| {
-            let search = search.clone();
-            async move { self.page(&search, start).await }.boxed()
-        })
+        search(words(city, sight), move |words, start| async move { self.page(&words, start).await })
     }
 }
 

@@ -1,12 +1,11 @@
 //! Flickr, with a key.
 
-use futures_util::FutureExt;
 use futures_util::stream::BoxStream;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::paging::{Page, pages};
+use super::paging::{Page, search};
 use super::{ApiKey, Service, address, fixed, words};
 use crate::fetch::Fetcher;
 use crate::licence::Licence;
@@ -133,11 +132,7 @@ impl ImageSource for Flickr {
         city: &'a City,
         sight: &'a Sight,
     ) -> BoxStream<'a, Result<Candidate, SourceError>> {
-        let search = words(city, sight);
-        pages(1, move |page| {
-            let search = search.clone();
-            async move { self.page(&search, page).await }.boxed()
-        })
+        search(words(city, sight), move |words, page| async move { self.page(&words, page).await })
     }
 }
 

@@ -1,11 +1,10 @@
 //! Openverse, which finds openly licensed pictures of many collections.
 
-use futures_util::FutureExt;
 use futures_util::stream::BoxStream;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::paging::{Page, pages};
+use super::paging::{Page, search};
 use super::{Service, address, fixed, words};
 use crate::fetch::Fetcher;
 use crate::licence::Licence;
@@ -88,11 +87,7 @@ impl ImageSource for Openverse {
         city: &'a City,
         sight: &'a Sight,
     ) -> BoxStream<'a, Result<Candidate, SourceError>> {
-        let search = words(city, sight);
-        pages(1, move |page| {
-            let search = search.clone();
-            async move { self.page(&search, page).await }.boxed()
-        })
+        search(words(city, sight), move |words, page| async move { self.page(&words, page).await })
     }
 }
 

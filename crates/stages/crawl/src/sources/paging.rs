@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 
 use crate::{Candidate, SourceError};
 
@@ -49,6 +49,15 @@ where
     turned.try_flatten().boxed()
 }
 
+/// As [`pages`], for a source that is searched for words and numbers what it answers from 1.
+pub(super) fn search<'a, A, F>(words: String, ask: A) -> Named<'a>
+where
+    A: Fn(String, u32) -> F + Send + 'a,
+    F: Future<Output = Result<Page<u32>, SourceError>> + Send + 'a,
+{
+    pages(1, move |number| ask(words.clone(), number).boxed())
+}
+
 impl<A> Pages<A> {
     fn turn<C>(&mut self, page: Page<C>) -> (Vec<Candidate>, Option<C>) {
         let is_new = |candidate: &Candidate| self.seen.insert(candidate.source.clone());
@@ -79,7 +88,6 @@ mod tests {
     use super::*;
     use crate::Picture;
     use bytes::Bytes;
-    use futures_util::FutureExt;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn candidate(source: usize) -> Candidate {
