@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 use sightscan_warehouse::crawls::Decision;
+use tracing::warn;
 
 use crate::crawler::Tell;
 use crate::error::{Error, Result};
@@ -43,7 +44,10 @@ impl Report {
         let (done, failed): (Vec<_>, Vec<_>) = sights.into_iter().partition(Result::is_ok);
         let mut errors: Vec<Error> = failed.into_iter().filter_map(Result::err).collect();
         errors.sort_by_key(Error::is_transient);
-        match errors.into_iter().next() {
+        let mut errors = errors.into_iter();
+        let first = errors.next();
+        errors.for_each(|error| warn!("another sight failed, too: {error}"));
+        match first {
             Some(error) => Err(error),
             None => Ok(Self { sights: done.into_iter().flatten().collect() }),
         }

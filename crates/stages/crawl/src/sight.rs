@@ -174,9 +174,6 @@ impl<'a> SightCrawl<'a> {
     /// Decides what becomes of a picture, and writes it down.
     async fn settle(&mut self, found_by: &'static str, looked: Looked) -> Result<()> {
         let Looked { candidate, fate } = looked;
-        if self.room() == 0 {
-            return Ok(());
-        }
         let decision = match fate {
             Fate::Known(decision) => {
                 self.count(candidate.source, decision);
