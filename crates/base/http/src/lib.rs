@@ -2,13 +2,14 @@
 //!
 //! [`server`] accepts connections and ends them so that no answer is lost; [`exchange`] gives each request an
 //! id, one log line and a safety net; [`problem`] is the form of every error; [`body`] reads bodies under
-//! limits. [`client`] tells whose request it is, [`limit`] how often one client may ask, [`admin`] what only the
+//! limits, [`asked`] the rest of a request. [`client`] tells whose request it is, [`limit`] how often one client may ask, [`admin`] what only the
 //! administrator may, and [`hosts`] under which names. [`page`], [`events`], [`download`] and [`health`] are
 //! the forms of answers: lists, events as they happen, files, and how the process is; [`openapi`] documents them. Stages write their handlers with
 //! the [`axum`] that is re-exported here.
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod asked;
 pub mod body;
 pub mod client;
 pub mod download;
@@ -27,6 +28,7 @@ pub mod request_id;
 pub mod server;
 
 pub use admin::{Admin, AdminGate, AdminToken};
+pub use asked::{Asked, Named, Posted, SmallBodies};
 pub use axum;
 pub use body::{Budget, Hold, Received};
 pub use client::{ClientAddress, TrustedProxies};

@@ -98,3 +98,18 @@ impl IntoResponses for NotReady {
         problems([Slug::NotReady])
     }
 }
+
+/// Declares the responses of routes in OpenAPI: the problems that they may answer, by their slugs.
+#[macro_export]
+macro_rules! problem_sets {
+    ($($(#[doc = $doc:literal])+ $name:ident: $($slug:ident),+;)+) => {$(
+        $(#[doc = $doc])+
+        pub(crate) struct $name;
+
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+                $crate::openapi::problems([$($crate::Slug::$slug),+])
+            }
+        }
+    )+};
+}

@@ -2,7 +2,6 @@
 //!
 //! A handler reads the request, asks [`Cities`] or the warehouse, and words the answer.
 
-mod asked;
 mod cities;
 mod decisions;
 mod donations;
@@ -10,9 +9,11 @@ mod events;
 mod files;
 mod images;
 mod jobs;
+mod labelling;
 mod legacy;
 mod models;
 mod places;
+mod problems;
 mod upload;
 
 use std::num::NonZeroU32;
@@ -21,7 +22,9 @@ use std::sync::Arc;
 use sightscan_http::axum::Router;
 use sightscan_http::axum::extract::FromRef;
 use sightscan_http::axum::http::HeaderMap;
-use sightscan_http::{AdminGate, AllowedHosts, Budget, ClientAddress, Quota, RateLimit, Surroundings};
+use sightscan_http::{
+    AdminGate, AllowedHosts, Budget, ClientAddress, Quota, RateLimit, SmallBodies, Surroundings,
+};
 use sightscan_http::{client, exchange, hosts, openapi};
 use sightscan_types::Slug;
 use sightscan_warehouse::cities::City;
@@ -30,8 +33,6 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::error::{Error, Result};
 use crate::{Cities, Config};
 
-/// Bytes of a body that holds no picture.
-const SMALL_BODY: u64 = 64 << 10;
 /// Bytes of all bodies of one kind that are in memory at once, in greatest bodies.
 const BODIES_AT_ONCE: u64 = 16;
 /// A form is a little larger than the picture in it.
@@ -44,7 +45,7 @@ pub struct Api {
     gate: AdminGate,
     reads: RateLimit,
     writes: RateLimit,
-    small: Budget,
+    small: SmallBodies,
     uploads: Budget,
 }
 
@@ -57,7 +58,7 @@ impl Api {
         Self {
             reads: RateLimit::new(reads).sparing_admins(gate.clone()),
             writes: RateLimit::new(writes).sparing_admins(gate.clone()),
-            small: Budget::new(SMALL_BODY, SMALL_BODY * BODIES_AT_ONCE),
+            small: SmallBodies::default(),
             uploads: Budget::new(upload, upload * BODIES_AT_ONCE),
             gate,
             cities,
@@ -73,6 +74,12 @@ impl Api {
 impl FromRef<Api> for AdminGate {
     fn from_ref(api: &Api) -> Self {
         api.gate.clone()
+    }
+}
+
+impl FromRef<Api> for SmallBodies {
+    fn from_ref(api: &Api) -> Self {
+        api.small.clone()
     }
 }
 
@@ -116,6 +123,11 @@ pub fn router(api: &Api) -> OpenApiRouter {
         .merge(jobs::router())
         .layer(api.gate.layer());
     looking.merge(changing).merge(deciding).with_state(api.clone())
+}
+
+/// The routes of the original's labelling service, for a listener of their own; all are the administrator's.
+pub fn labelling(api: &Api) -> OpenApiRouter {
+    labelling::router().layer(api.gate.layer()).with_state(api.clone())
 }
 
 /// The routes, the document about them under its own path and the original's, and the pages that show it.

@@ -11,6 +11,7 @@ mod config;
 pub mod donations;
 mod error;
 pub mod http;
+mod labelling;
 pub mod life;
 mod metrics;
 pub mod places;

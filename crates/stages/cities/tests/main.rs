@@ -5,6 +5,7 @@
 mod documents;
 mod donations;
 mod events;
+mod labelling;
 mod legacy;
 mod life;
 mod places;

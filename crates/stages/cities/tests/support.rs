@@ -6,9 +6,9 @@ use bytes::Bytes;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use sightscan_blobs::{Address, Blobs};
-use sightscan_cities::http::{documented, router, surroundings};
+use sightscan_cities::http::{documented, labelling, router, surroundings};
 use sightscan_cities::{Api, Cities, Config, ReadModel};
-use sightscan_http::{AdminGate, AdminToken, ServerOptions, serve};
+use sightscan_http::{AdminGate, AdminToken, ServerOptions, axum, openapi, serve};
 use sightscan_testkit::database::TestDatabase;
 use sightscan_types::{CityId, CityName, ImageId, OriginKind, Provenance, Review};
 use sightscan_warehouse::images::{self, NewImage};
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use utoipa_axum::router::OpenApiRouter;
 
 /// The administrator's token of all servers here.
 pub(crate) const TOKEN: &str = "a-token-of-these-tests";
@@ -27,9 +28,45 @@ pub(crate) struct Site {
     pub(crate) cities: Arc<Cities>,
     pub(crate) warehouse: Warehouse,
     pub(crate) address: String,
+    listener: Listener,
+    config: Config,
+    test: Arc<(TestDatabase, TempDir)>,
+}
+
+/// A listener that answers until it is dropped or told to stop.
+pub(crate) struct Listener {
+    pub(crate) address: String,
     stop: CancellationToken,
     _serving: AbortOnDropHandle<()>,
-    test: Arc<(TestDatabase, TempDir)>,
+}
+
+impl Listener {
+    async fn start(routes: axum::Router, config: &Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let around = surroundings(config, address, Arc::new(|_| {})).unwrap();
+        let stop = CancellationToken::new();
+        let stopping = stop.clone();
+        let serving = tokio::spawn(async move {
+            serve(listener, around.around(routes), stopping.cancelled_owned(), ServerOptions::default())
+                .await;
+        });
+        let _serving = AbortOnDropHandle::new(serving);
+        Self { address: format!("http://{address}"), stop, _serving }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        request(method, format!("{}{path}", self.address))
+    }
+}
+
+fn request(method: Method, url: String) -> RequestBuilder {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.build().unwrap().request(method, url)
+}
+
+fn gate() -> AdminGate {
+    AdminGate::new(AdminToken::new(TOKEN).unwrap())
 }
 
 impl Site {
@@ -56,20 +93,16 @@ impl Site {
         let database = Database::open(&test.0.url.parse().unwrap()).await.unwrap();
         let warehouse = Warehouse { database, blobs };
         let cities = Cities::open(warehouse.clone(), config.clone(), read_model()).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let gate = AdminGate::new(AdminToken::new(TOKEN).unwrap());
-        let routes = documented(router(&Api::new(Arc::clone(&cities), gate)));
-        let around = surroundings(&config, address, Arc::new(|_| {})).unwrap();
-        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
-        let stopping = stop.clone();
-        let serving = tokio::spawn(async move {
-            serve(listener, around.around(routes), stopping.cancelled_owned(), ServerOptions::default())
-                .await;
-            stopped.cancel();
-        });
-        let _serving = AbortOnDropHandle::new(serving);
-        Self { cities, warehouse, address: format!("http://{address}"), stop, _serving, test }
+        let routes = documented(router(&Api::new(Arc::clone(&cities), gate())));
+        let listener = Listener::start(routes, &config).await;
+        Self { cities, warehouse, address: listener.address.clone(), listener, config, test }
+    }
+
+    /// The labelling service of the same installation, on a listener of its own.
+    pub(crate) async fn labelling(&self) -> Listener {
+        let api = Api::new(Arc::clone(&self.cities), gate().open_to_loopback());
+        let routes = OpenApiRouter::with_openapi(openapi::about("labelling", "")).merge(labelling(&api));
+        Listener::start(documented(routes), &self.config).await
     }
 
     /// Where its database is, for other programs.
@@ -79,12 +112,11 @@ impl Site {
 
     /// Tells the server to stop, as a restart does.
     pub(crate) fn stop(&self) {
-        self.stop.cancel();
+        self.listener.stop.cancel();
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        client.build().unwrap().request(method, format!("{}{path}", self.address))
+        request(method, format!("{}{path}", self.address))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sightscan_http::asked::{Asked, Named, Posted};
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::State;
@@ -19,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{Asked, CityProblems, ListProblems, Named, Posted, RequestProblems};
+use super::problems::{CityProblems, ListProblems, RequestProblems};
 use crate::Cities;
 use crate::error::Result;
 use crate::places::{Place, Places, Resolution};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use sightscan_http::asked::{Named, Posted};
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::State;
@@ -14,8 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{DecisionProblems, Named, Posted};
 use super::cities::CityDetail;
+use super::problems::DecisionProblems;
 use crate::Cities;
 use crate::life::{Action, Decision};
 

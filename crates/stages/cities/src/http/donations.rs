@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use sightscan_http::asked::Named;
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::{FromRequest, Request, State};
@@ -15,8 +16,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{DonationProblems, LimitProblems, Named, WithdrawalProblems};
 use super::files;
+use super::problems::{DonationProblems, LimitProblems, WithdrawalProblems};
 use super::upload::Form;
 use crate::Cities;
 use crate::donations::{Consent, TEXT, VERSION};

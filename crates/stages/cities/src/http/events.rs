@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, stream};
 use serde::Serialize;
+use sightscan_http::asked::Named;
 use sightscan_http::axum;
 use sightscan_http::axum::extract::State;
 use sightscan_http::axum::response::Response;
@@ -19,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{CityProblems, Named};
+use super::problems::CityProblems;
 use crate::Cities;
 use crate::error::Result;
 

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use sightscan_http::asked::{Asked, Named, Posted};
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::State;
@@ -24,9 +25,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{Asked, FileProblems, ImageListProblems, ImageProblems, Named, Posted, ReviewProblems};
 use super::cities::one_more;
 use super::files::{self, File};
+use super::problems::{FileProblems, ImageListProblems, ImageProblems, ReviewProblems};
 use crate::Cities;
 use crate::error::{Error, Result};
 

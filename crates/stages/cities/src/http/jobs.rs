@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use sightscan_http::asked::{Asked, Named};
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::State;
@@ -15,8 +16,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{Asked, JobChangeProblems, JobListProblems, JobProblems, Named};
 use super::cities::{ProgressItem, one_more};
+use super::problems::{JobChangeProblems, JobListProblems, JobProblems};
 use crate::Cities;
 use crate::error::{Error, Result};
 

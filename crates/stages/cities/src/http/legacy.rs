@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use sightscan_http::asked::Named;
 use sightscan_http::axum;
 use sightscan_http::axum::extract::{FromRequest, Request, State};
 use sightscan_http::axum::http::{HeaderMap, StatusCode, header};
@@ -21,9 +22,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{CountProblems, LimitProblems, ModelProblems, NameProblems, Named, UploadProblems};
 use super::donations::deletion_link;
 use super::files;
+use super::problems::{CountProblems, LimitProblems, ModelProblems, NameProblems, UploadProblems};
 use super::upload::Form;
 use crate::donations::{CHECKBOX, Consent};
 use crate::error::{Error, Result};
@@ -31,7 +32,7 @@ use crate::requests::Wanted;
 use crate::{Cities, likeliest};
 
 /// What the original said to everything that went well.
-const DONE: &str = "Request successfully executed.";
+pub(super) const DONE: &str = "Request successfully executed.";
 /// And to what it could not understand.
 const WRONG: &str = "Wrong request format - please refer to /api/swagger!";
 /// The version of a model that is not there.
@@ -194,14 +195,14 @@ async fn version(State(cities): State<Arc<Cities>>, Named(city): Named<String>) 
 }
 
 /// The city of this name, where somebody has asked for it.
-async fn known(cities: &Cities, name: &str) -> Result<Option<City>> {
+pub(super) async fn known(cities: &Cities, name: &str) -> Result<Option<City>> {
     match CityName::parse(name) {
         Ok(name) => cities.find_by_name(&name).await,
         Err(_) => Ok(None),
     }
 }
 
-fn unknown(name: String) -> Problem {
+pub(super) fn unknown(name: String) -> Problem {
     Error::UnknownCity(name).into()
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sightscan_http::asked::Named;
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::State;
@@ -17,9 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::asked::{CityListProblems, ModelProblems, Named};
 use super::cities::one_more;
 use super::files::{self, File};
+use super::problems::{CityListProblems, ModelProblems};
 use crate::Cities;
 use crate::error::{Error, Result};
 

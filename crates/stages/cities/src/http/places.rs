@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::asked::PlaceProblems;
+use super::problems::PlaceProblems;
 use crate::places::{Place, Places};
 
 /// Longer than any name; longer questions are mistakes.

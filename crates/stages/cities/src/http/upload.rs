@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use sightscan_http::asked::media_type;
 use sightscan_http::axum::body::Body;
 use sightscan_http::axum::extract::{FromRequest, Multipart, Request};
 use sightscan_http::{Hold, Problem, Slug};
 
 use super::Api;
-use super::asked::media_type;
 
 /// How long a form may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
