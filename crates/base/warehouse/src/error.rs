@@ -51,6 +51,9 @@ pub enum Error {
     /// A blob was gone whenever its row was to be written.
     #[error("the blob {0} vanishes again and again; does another program clear the blobs?")]
     BlobVanished(sightscan_types::Sha256),
+    /// The image is not there, or not any more.
+    #[error("there is no image {0}; it may have been withdrawn")]
+    NoImage(sightscan_types::ImageId),
     /// A text is longer than a key of the database may be.
     #[error("the {what} has {length} bytes, at most {limit} are kept; shorten it")]
     TooLong {

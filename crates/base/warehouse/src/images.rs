@@ -523,6 +523,8 @@ async fn delete(transaction: &mut Transaction, image: ImageId) -> Result<Sha256>
     marts::note_changes_of(transaction, image).await?;
     let id = image.to_string();
     for statement in [
+        "DELETE FROM label_reviews WHERE image_id = $1",
+        "DELETE FROM label_assignments WHERE image_id = $1",
         "DELETE FROM boxes WHERE label_id IN (SELECT label_id FROM labels WHERE image_id = $1)",
         "DELETE FROM labels WHERE image_id = $1",
         "DELETE FROM city_images WHERE image_id = $1",

@@ -3,7 +3,8 @@
 use serde_json::json;
 use sightscan_types::{ImageId, LabelId, Outcome, Producer, ProducerKind, RelativeBox};
 
-use crate::statement::sql;
+use crate::doubt::{Seen, doubt};
+use crate::statement::{Linked, sql};
 use crate::{Database, Error, Result, Transaction, marts};
 
 /// A sight in an image.
@@ -43,13 +44,15 @@ pub struct Label {
     pub made_at: i64,
     /// What was seen.
     pub boxes: Vec<LabelledBox>,
+    /// When whoever made it took it back: it does not count any more.
+    pub withdrawn_at: Option<i64>,
 }
 
 /// Adds a labelling of an image, and has the rule choose anew which one counts: a person's before a program's, of
 /// those the newest.
 ///
 /// # Errors
-/// When the database does not answer, or there is no such image.
+/// [`Error::NoImage`] when the image is gone; the transaction can go on then. Otherwise when the database does not answer.
 pub async fn add(
     transaction: &mut Transaction,
     image: ImageId,
@@ -57,23 +60,38 @@ pub async fn add(
     now: i64,
 ) -> Result<LabelId> {
     // First of all, and with a lock on the image: of two that label at once the second one chooses among both.
-    sql("UPDATE images SET label_attempts = 0 WHERE image_id = $1")
-        .bind(image.to_string())
-        .execute(transaction)
-        .await?;
+    touch(transaction, "UPDATE images SET label_attempts = 0 WHERE image_id = $1", image).await?;
     let outcome = if label.boxes.is_empty() { Outcome::Nothing } else { Outcome::Found };
     let id = insert(transaction, image, &label.producer, outcome, None, &summary(&label.boxes), now).await?;
     for (number, labelled) in (0_i64..).zip(&label.boxes) {
         insert_box(transaction, id, number, labelled).await?;
     }
     choose(transaction, image).await?;
+    if label.producer.kind != ProducerKind::Human {
+        weigh(transaction, image).await?;
+    }
     Ok(id)
+}
+
+/// Takes a labelling back: another one counts then, as if it had never been made.
+pub(crate) async fn withdraw(
+    transaction: &mut Transaction,
+    image: ImageId,
+    label: &str,
+    now: i64,
+) -> Result<()> {
+    sql("UPDATE labels SET withdrawn_at = $2 WHERE label_id = $1")
+        .bind(label)
+        .bind(now)
+        .execute(transaction)
+        .await?;
+    choose(transaction, image).await
 }
 
 /// Notes that an image could not be labelled, and why. It never becomes the labelling that counts.
 ///
 /// # Errors
-/// When the database does not answer, or there is no such image.
+/// As of [`add`].
 pub async fn add_failure(
     transaction: &mut Transaction,
     image: ImageId,
@@ -81,11 +99,17 @@ pub async fn add_failure(
     reason: &str,
     now: i64,
 ) -> Result<LabelId> {
-    sql("UPDATE images SET label_attempts = label_attempts + 1 WHERE image_id = $1")
-        .bind(image.to_string())
-        .execute(transaction)
+    touch(transaction, "UPDATE images SET label_attempts = label_attempts + 1 WHERE image_id = $1", image)
         .await?;
     insert(transaction, image, producer, Outcome::Failed, Some(reason), "[]", now).await
+}
+
+/// Changes an image, which has to be there.
+async fn touch(transaction: &mut Transaction, text: &'static str, image: ImageId) -> Result<()> {
+    match sql(text).bind(image.to_string()).execute(transaction).await? {
+        0 => Err(Error::NoImage(image)),
+        _ => Ok(()),
+    }
 }
 
 async fn insert(
@@ -150,13 +174,49 @@ fn summary(boxes: &[LabelledBox]) -> String {
 /// Chooses the labelling that counts.
 async fn choose(transaction: &mut Transaction, image: ImageId) -> Result<()> {
     sql("UPDATE images SET label_id = ( \
-             SELECT label_id FROM labels WHERE image_id = $1 AND outcome <> 'failed' \
+             SELECT label_id FROM labels WHERE image_id = $1 AND outcome <> 'failed' AND withdrawn_at IS NULL \
              ORDER BY CASE producer_kind WHEN 'human' THEN 0 ELSE 1 END, made_at DESC, label_id DESC LIMIT 1) \
          WHERE image_id = $1")
     .bind(image.to_string())
     .execute(transaction)
     .await?;
     marts::note_changes_of(transaction, image).await
+}
+
+/// Finds out how much machines leave open: of each of them its newest labelling counts.
+async fn weigh(transaction: &mut Transaction, image: ImageId) -> Result<()> {
+    let mut newest: Vec<Label> = Vec::new();
+    for label in all(transaction, image).await? {
+        let counts = label.outcome != Outcome::Failed && label.producer.kind != ProducerKind::Human;
+        if counts && !newest.iter().any(|newer| newer.producer == label.producer) {
+            newest.push(label);
+        }
+    }
+    let names = canonical_names(transaction, image).await?;
+    let read =
+        |name: String| names.iter().find(|(label, _)| *label == name).map_or(name, |(_, read)| read.clone());
+    let seen = |labelled: LabelledBox| Seen {
+        label: read(labelled.label),
+        area: labelled.area,
+        score: labelled.score,
+    };
+    let labellings: Vec<Vec<Seen>> =
+        newest.into_iter().map(|label| label.boxes.into_iter().map(seen).collect()).collect();
+    sql("UPDATE images SET doubt = $2 WHERE image_id = $1")
+        .bind(image.to_string())
+        .bind(doubt(&labellings))
+        .execute(transaction)
+        .await
+        .map(drop)
+}
+
+/// Names in the cities of an image that are read as other ones.
+async fn canonical_names(transaction: &mut Transaction, image: ImageId) -> Result<Vec<(String, String)>> {
+    sql("SELECT m.label, m.canonical FROM label_merges m JOIN city_images f ON f.city_id = m.city_id \
+         WHERE f.image_id = $1 AND m.undone_at IS NULL ORDER BY m.merge_id")
+    .bind(image.to_string())
+    .all(transaction)
+    .await
 }
 
 #[derive(sqlx::FromRow)]
@@ -167,6 +227,7 @@ struct Row {
     outcome: String,
     reason: Option<String>,
     made_at: i64,
+    withdrawn_at: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -186,19 +247,21 @@ struct BoxRow {
 /// # Errors
 /// When the database does not answer.
 pub async fn history(database: &Database, image: ImageId) -> Result<Vec<Label>> {
-    let mut session = database.session().await?;
-    let rows: Vec<Row> = sql(
-        "SELECT label_id, producer_kind, producer, outcome, reason, made_at FROM labels WHERE image_id = $1 \
-         ORDER BY made_at DESC, label_id DESC",
-    )
-    .bind(image.to_string())
-    .all(&mut session)
-    .await?;
+    all(&mut database.session().await?, image).await
+}
+
+async fn all(on: &mut impl Linked, image: ImageId) -> Result<Vec<Label>> {
+    let rows: Vec<Row> =
+        sql("SELECT label_id, producer_kind, producer, outcome, reason, made_at, withdrawn_at FROM labels \
+         WHERE image_id = $1 ORDER BY made_at DESC, label_id DESC")
+        .bind(image.to_string())
+        .all(on)
+        .await?;
     let boxes: Vec<BoxRow> =
         sql("SELECT b.label_id, b.label, b.x, b.y, b.w, b.h, b.score, b.mid FROM boxes b \
          JOIN labels l ON l.label_id = b.label_id WHERE l.image_id = $1 ORDER BY b.label_id, b.number")
         .bind(image.to_string())
-        .all(&mut session)
+        .all(on)
         .await?;
     rows.into_iter().map(|row| read(row, &boxes)).collect()
 }
@@ -232,5 +295,6 @@ fn read(row: Row, boxes: &[BoxRow]) -> Result<Label> {
         outcome: Error::read("outcome", &row.outcome)?,
         reason: row.reason,
         made_at: row.made_at,
+        withdrawn_at: row.withdrawn_at,
     })
 }

@@ -40,6 +40,7 @@ const VERSIONS: &[Version] = &[
     version!(4, "jobs"),
     version!(5, "crawls"),
     version!(6, "labelling"),
+    version!(7, "reviews"),
 ];
 
 /// What a migration did.

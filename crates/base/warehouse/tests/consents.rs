@@ -5,7 +5,7 @@ use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::{ConsentKind, ProducerKind};
 use sightscan_warehouse::images::{self, Filter, Withdrawn};
-use sightscan_warehouse::{consents, datasets, labels, marts, models};
+use sightscan_warehouse::{consents, datasets, labels, marts, models, reviews};
 
 use crate::support::{TestWarehouse, crawled, donated};
 
@@ -38,6 +38,16 @@ async fn w_l03_what_was_given_is_gone_when_the_consent_is_withdrawn(test: TestDa
     let image = test.store(&berlin, "a gate", &donation).await.image;
     let other = test.fresh_image(&berlin).await;
     test.label(image, ProducerKind::Human, &["Gate"], 1).await;
+    let review = reviews::NewReview {
+        image,
+        reviewer: "anna".to_owned(),
+        verdict: reviews::Verdict::Negative,
+        basis: None,
+        boxes: vec![],
+    };
+    let mut transaction = test.database().begin().await.unwrap();
+    reviews::record(&mut transaction, &review, 2).await.unwrap();
+    transaction.commit().await.unwrap();
     let dataset = async |images: &[_]| {
         let mut transaction = test.database().begin().await.unwrap();
         let classes = ["Gate".to_owned()];

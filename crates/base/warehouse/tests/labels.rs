@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::{ImageId, Outcome, ProducerKind};
-use sightscan_warehouse::labels;
+use sightscan_warehouse::{Error, labels};
 
 use crate::support::{TestWarehouse, labelled};
 
@@ -78,10 +78,13 @@ async fn an_image_without_anything_is_labelled_too(test: TestDatabase) {
 async fn an_image_that_is_not_there_cannot_be_labelled(test: TestDatabase) {
     let test = TestWarehouse::new(test);
     let label = labels::NewLabel { producer: crate::support::producer(ProducerKind::Human), boxes: vec![] };
+    let image = test.fresh_image(&test.city("Berlin").await).await;
     let mut transaction = test.database().begin().await.unwrap();
-    assert!(labels::add(&mut transaction, ImageId::new(), &label, 1).await.is_err());
-    transaction.rollback().await.unwrap();
-    assert_eq!(test.count("SELECT COUNT(*) FROM labels").await, 0);
+    let added = labels::add(&mut transaction, ImageId::new(), &label, 1).await;
+    assert!(matches!(added, Err(Error::NoImage(_))), "{added:?}");
+    labels::add(&mut transaction, image, &label, 1).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(test.count("SELECT COUNT(*) FROM labels").await, 1, "the others are labelled all the same");
 }
 
 async fn w_c10_a_label_is_any_text(test: TestDatabase) {
