@@ -21,8 +21,8 @@ fn is_unfit(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
-/// A name as every format can hold it, or `None` where nothing is left.
-fn tidy(name: &str) -> Option<String> {
+/// The name of a class as every format can hold it: on one line, without white space around it. `None` where nothing is left.
+pub fn class_name(name: &str) -> Option<String> {
     let fit: String = name.chars().map(|letter| if is_unfit(letter) { ' ' } else { letter }).collect();
     let trimmed = fit.trim();
     (!trimmed.is_empty()).then(|| trimmed.to_owned())
@@ -38,7 +38,7 @@ pub(crate) struct Classes {
 impl Classes {
     /// The index of a class, which becomes the last one where it is new; `None` for a name of nothing.
     pub(crate) fn index(&mut self, name: &str) -> Option<usize> {
-        let name = tidy(name)?;
+        let name = class_name(name)?;
         if let Some(index) = self.indices.get(&name) {
             return Some(*index);
         }

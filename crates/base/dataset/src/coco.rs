@@ -79,10 +79,7 @@ struct Annotation {
 }
 
 pub(crate) fn write(outlet: &mut Outlet<'_>) -> Result<()> {
-    let items = outlet.items();
-    for (item, name) in &items {
-        outlet.picture(item, &format!("images/{}/{name}", word(item.split)))?;
-    }
+    let items = outlet.pictures(|item, name| format!("images/{}/{name}", word(item.split)))?;
     for split in [None, Some(Split::Train), Some(Split::Validation), Some(Split::Test)] {
         for (is_labelled, kind) in [(true, KINDS[0]), (false, KINDS[1])] {
             // Ids go through all files, so that they can be put together.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use sightscan_types::RelativeBox;
 
+use crate::attribution::Attribution;
 use crate::error::{Error, Result};
 use crate::picture::Picture;
 use crate::{classes, names};
@@ -32,6 +33,8 @@ pub struct Item {
     pub split: Option<Split>,
     /// What is known about the objects in it.
     pub labels: Labels,
+    /// Where it is from and under what licence.
+    pub attribution: Attribution,
 }
 
 /// What a picture is for.
@@ -181,7 +184,16 @@ mod tests {
     use super::*;
 
     fn item(labels: Labels) -> Item {
-        Item { name: "a.b.jpg".to_owned(), picture: None, width: 4, height: 3, split: None, labels }
+        let attribution = Attribution::default();
+        Item {
+            name: "a.b.jpg".to_owned(),
+            picture: None,
+            width: 4,
+            height: 3,
+            split: None,
+            labels,
+            attribution,
+        }
     }
 
     fn one_box(class: usize, w: f64) -> Labels {

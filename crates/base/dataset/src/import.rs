@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::attribution::{self, Attribution};
 use crate::classes::Classes;
 use crate::dataset::{Dataset, Item, LabelledBox, Labels, Split};
 use crate::error::Result;
@@ -102,6 +103,7 @@ pub fn import(format: Format, source: Arc<dyn Source>) -> Result<Imported> {
         Format::Voc => voc::read(&mut intake)?,
         Format::LabelStudio => label_studio::read(&mut intake)?,
     }
+    attribution::read(&mut intake);
     let dataset = Dataset { classes: intake.classes.into_names(), items: intake.items };
     Ok(Imported { dataset, problems: intake.problems })
 }
@@ -115,7 +117,7 @@ pub(crate) struct Intake {
     by_base: HashMap<String, Vec<String>>,
     pub(crate) classes: Classes,
     pub(crate) problems: Problems,
-    items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
 }
 
 /// An item as a format tells it.
@@ -218,7 +220,8 @@ impl Intake {
         match size {
             Ok((width, height)) => {
                 let (name, split, labels) = (found.name.to_owned(), found.split, found.labels);
-                self.items.push(Item { name, picture, width, height, split, labels });
+                let attribution = Attribution::default();
+                self.items.push(Item { name, picture, width, height, split, labels, attribution });
             }
             Err(reason) => {
                 let fault = format!("the picture {:?} is left out: {reason}", found.name);

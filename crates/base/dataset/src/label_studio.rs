@@ -14,6 +14,8 @@
 //! Pictures are named as Label Studio's local files: set `LOCAL_FILES_SERVING_ENABLED=true` and
 //! `LOCAL_FILES_DOCUMENT_ROOT` to the folder of the export.
 
+mod interface;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -27,6 +29,8 @@ use crate::json::Document;
 use crate::names;
 use crate::text::{around, rounded};
 use crate::xml::{self, Element, escaped};
+
+pub use interface::{Interface, Marked};
 
 /// How Label Studio names pictures of a folder that it is allowed to read.
 const LOCAL_FILES: &str = "/data/local-files/?d=";
@@ -66,8 +70,8 @@ struct Annotation<'a> {
 struct Region<'a> {
     id: String,
     r#type: &'static str,
-    from_name: &'static str,
-    to_name: &'static str,
+    from_name: &'a str,
+    to_name: &'a str,
     original_width: u32,
     original_height: u32,
     image_rotation: u32,
@@ -88,10 +92,7 @@ struct Rectangle<'a> {
 
 pub(crate) fn write(outlet: &mut Outlet<'_>) -> Result<()> {
     let dataset = outlet.dataset;
-    let items = outlet.items();
-    for (item, name) in &items {
-        outlet.picture(item, &format!("images/{name}"))?;
-    }
+    let items = outlet.pictures(|_, name| format!("images/{name}"))?;
     let tasks = (1..).zip(&items).map(|(id, (item, name))| task(id, item, name, &dataset.classes));
     let text = serde_json::to_vec(&tasks.collect::<Vec<_>>()).map_err(|error| Error::Write(error.into()))?;
     outlet.write("tasks.json", text)?;

@@ -8,9 +8,13 @@
 //! Three states of a picture are told apart everywhere: with boxes, **negative** (somebody has looked and there is
 //! nothing) and **unlabelled** (nobody has looked). No format turns one of them into another.
 //!
+//! Beside the labels goes an `attribution.csv` in every format: where each picture is from, who made it, and under what
+//! licence it may be used. What is missing or damaged is left out and told; nothing else is lost.
+//!
 //! Pictures are read one at a time, so memory holds the labels of a data set and a single picture.
 #![forbid(unsafe_code)]
 
+mod attribution;
 mod classes;
 mod coco;
 mod dataset;
@@ -30,12 +34,14 @@ mod xml;
 mod yaml;
 mod yolo;
 
+pub use attribution::Attribution;
+pub use classes::class_name;
 pub use dataset::{Dataset, Item, LabelledBox, Labels, Split};
 pub use error::{Error, Result};
-pub use export::export;
+pub use export::{Exported, export};
 pub use files::{FolderSink, FolderSource, Limits, Sink, Source, ZipSink, ZipSource, open};
 pub use import::{Format, Imported, UnknownFormat, detect, import};
-pub use label_studio::label_config;
+pub use label_studio::{Interface, Marked, label_config};
 pub use picture::Picture;
 pub use problem::{Problem, Problems};
-pub use split::{Shares, split};
+pub use split::{NotShares, Shares, split};

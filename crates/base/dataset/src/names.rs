@@ -102,6 +102,7 @@ mod tests {
             height: 1,
             split: None,
             labels: Labels::Unlabelled,
+            attribution: Default::default(),
         }
     }
 

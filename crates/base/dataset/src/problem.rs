@@ -51,6 +51,13 @@ impl Problems {
         self.total == 0
     }
 
+    /// Adds those that somebody else has found.
+    pub fn append(&mut self, others: Self) {
+        let room = LONGEST.saturating_sub(self.list.len());
+        self.list.extend(others.list.into_iter().take(room));
+        self.total += others.total;
+    }
+
     /// The line is only looked for where the problem will be told: to count lines takes as long as the file is.
     pub(crate) fn add(
         &mut self,
@@ -66,8 +73,8 @@ impl Problems {
         }
     }
 
-    /// About a file as a whole.
-    pub(crate) fn about(&mut self, file: &str, fault: impl Into<String>, advice: &'static str) {
+    /// Adds what is wrong with a file as a whole.
+    pub fn about(&mut self, file: &str, fault: impl Into<String>, advice: &'static str) {
         self.add(file, || None, fault, advice);
     }
 }

@@ -1,6 +1,7 @@
 //! Dividing a data set into parts for training, validation and testing.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use crate::dataset::{Dataset, Item, Split};
 use crate::error::{Error, Result};
@@ -20,6 +21,30 @@ impl Default for Shares {
     /// Eight tenths, one and one.
     fn default() -> Self {
         Self { train: 0.8, validation: 0.1, test: 0.1 }
+    }
+}
+
+/// The text is that of no shares.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} are no shares; give those for training, validation and testing as numbers with commas between them, such as \
+     0.8,0.1,0.1"
+)]
+pub struct NotShares(String);
+
+impl FromStr for Shares {
+    type Err = NotShares;
+
+    /// Two or three numbers; without the third one nothing is set apart for testing.
+    fn from_str(text: &str) -> std::result::Result<Self, NotShares> {
+        let numbers: Option<Vec<f64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+        let shares = match numbers.as_deref() {
+            Some(&[train, validation]) => Some(Self { train, validation, test: 0.0 }),
+            Some(&[train, validation, test]) => Some(Self { train, validation, test }),
+            _ => None,
+        };
+        let shares = shares.filter(|shares| shares.normalised().is_ok());
+        shares.ok_or_else(|| NotShares(text.to_owned()))
     }
 }
 

@@ -45,8 +45,7 @@ const CORNERS: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 
 pub(crate) fn write(outlet: &mut Outlet<'_>) -> Result<()> {
     let mut lists = BTreeMap::<String, Vec<String>>::new();
-    for (item, name) in outlet.items() {
-        outlet.picture(item, &format!("{PICTURES}/{name}"))?;
+    for (item, name) in outlet.pictures(|_, name| format!("{PICTURES}/{name}"))? {
         let stem = names::stem(&name);
         for list in image_sets(item) {
             lists.entry(list).or_default().push(stem.to_owned());

@@ -30,10 +30,9 @@ const UNLABELLED: &str = "unlabelled";
 
 pub(crate) fn write(outlet: &mut Outlet<'_>) -> Result<()> {
     let mut folders = BTreeSet::new();
-    for (item, name) in outlet.items() {
-        let folder = folder(item);
-        outlet.picture(item, &format!("images/{folder}/{name}"))?;
+    for (item, name) in outlet.pictures(|item, name| format!("images/{}/{name}", folder(item)))? {
         if item.is_labelled() {
+            let folder = folder(item);
             let rows = item.labels.boxes().iter().map(row::written).collect::<String>();
             outlet.write(&format!("labels/{folder}/{}.txt", names::stem(&name)), rows)?;
             folders.insert(folder);

@@ -372,3 +372,28 @@ fn nothing_of_a_format_is_an_error_that_says_what_it_looks_like() {
         assert!(error.contains(format.word()) && error.len() > 60, "{error}");
     }
 }
+
+#[test]
+fn an_attribution_is_read_row_by_row_and_what_is_no_row_is_told() {
+    let png = png(8, 8);
+    let rows = "file,licence,author,more\nimages/1.png,CC0-1.0,\"Doe, Jane\",x\n2.png,2021, 007 ,\n4.png\n";
+    let files: [(&str, &[u8]); 5] = [
+        ("classes.txt", b"a"),
+        ("attribution.csv", rows.as_bytes()),
+        ("images/1.png", &png),
+        ("images/2.png", &png),
+        ("images/4.png", &png),
+    ];
+    let imported = read_files(Format::Yolo, &files);
+    assert_told(&imported, &[("attribution.csv", Some(4), "the row is left out")]);
+    let known: Vec<_> = imported
+        .dataset
+        .items
+        .iter()
+        .map(|item| (item.attribution.licence.as_deref(), item.attribution.author.as_deref()))
+        .collect();
+    assert_eq!(known, [(Some("CC0-1.0"), Some("Doe, Jane")), (Some("2021"), Some("007")), (None, None)]);
+    let nameless: (&str, &[u8]) = ("attribution.csv", b"name,licence\n1.png,CC0-1.0\n");
+    let imported = read_files(Format::Yolo, &[files[0], nameless, files[2]]);
+    assert_told(&imported, &[("attribution.csv", Some(2), "missing field `file`")]);
+}

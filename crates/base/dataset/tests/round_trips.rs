@@ -31,6 +31,7 @@ fn difference(format: Format, before: &Dataset, after: &Dataset) -> Result<(), S
     for (one, other) in by_name(before).into_iter().zip(by_name(after)) {
         same(one.name == other.name && one.split == other.split, format!("{one:?} {other:?}"))?;
         same((one.width, one.height) == (other.width, other.height), format!("{other:?}"))?;
+        same(one.attribution == other.attribution, format!("{one:?} {other:?}"))?;
         same(one.is_labelled() == other.is_labelled(), format!("{one:?} {other:?}"))?;
         same(one.is_negative() == other.is_negative(), format!("{one:?} {other:?}"))?;
         let is_machine = |item: &Item| matches!(item.labels, Labels::Predicted(_));
@@ -214,6 +215,28 @@ fn an_export_that_fails_leaves_nothing() {
         );
         export(&dataset, format, ZipSink::create(&paths[1]).unwrap()).unwrap_err();
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0, "{format}");
+    }
+}
+
+#[test]
+fn a_picture_that_is_lost_is_left_out_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let lost = |kind: std::io::ErrorKind| Picture::new(move || Err(std::io::Error::new(kind, "it is gone")));
+    let mut dataset = sample();
+    for (index, kind) in [(0, std::io::ErrorKind::NotFound), (5, std::io::ErrorKind::InvalidData)] {
+        dataset.items[index].picture = Some(lost(kind));
+    }
+    for format in Format::ALL {
+        let path = folder.path().join(format.word());
+        let exported = export(&dataset, format, FolderSink::create(&path).unwrap()).unwrap();
+        assert_eq!((exported.images, exported.labelled, exported.negatives), (10, 3, 4), "{format}");
+        let told: Vec<_> = exported.problems.list().iter().map(|problem| problem.file.as_str()).collect();
+        assert_eq!(told, ["positive-None.png", "unlabelled-SomeTrain.png"], "{format}");
+        let mut left = dataset.clone();
+        left.items.retain(|item| !told.contains(&item.name.as_str()));
+        let imported = read(format, &path);
+        assert!(imported.problems.is_empty(), "{}", imported.problems);
+        difference(format, &left, &imported.dataset).unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Dividing a data set.
 
 use proptest::prelude::*;
-use sightscan_dataset::{Dataset, Item, Labels, Shares, Split, split};
+use sightscan_dataset::{Attribution, Dataset, Item, Labels, Shares, Split, split};
 
 use crate::support::boxed;
 
@@ -10,7 +10,8 @@ fn dataset(classes: &[Option<usize>]) -> Dataset {
     let items = classes.iter().enumerate().map(|(index, class)| {
         let boxes = class.map(|class| boxed(class, 0.0, 0.0, 1.0, 1.0)).into_iter().collect();
         let labels = Labels::Annotated(boxes);
-        Item { name: format!("{index}.jpg"), picture: None, width: 1, height: 1, split: None, labels }
+        let (name, attribution) = (format!("{index}.jpg"), Attribution::default());
+        Item { name, picture: None, width: 1, height: 1, split: None, labels, attribution }
     });
     Dataset { classes: (0..10).map(|class| class.to_string()).collect(), items: items.collect() }
 }
@@ -61,6 +62,16 @@ fn shares_that_are_none_and_groups_that_do_not_fit_are_refused() {
     assert!(refused(&[1, 2], Shares::default()).contains("a group for each item"));
     for train in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(refused(&[1, 2, 3], Shares { train, validation: 0.0, test: 0.0 }).contains("shares"));
+    }
+}
+
+#[test]
+fn shares_are_read_as_people_write_them() {
+    let shares = |text: &str| text.parse::<Shares>();
+    assert_eq!(shares("0.8,0.1,0.1"), Ok(Shares::default()));
+    assert_eq!(shares("9, 1"), Ok(Shares { train: 9.0, validation: 1.0, test: 0.0 }));
+    for text in ["", "1", "0,0,0", "a,b,c", "1,2,3,4", "-1,2,3", "nan,1,1", "0.8;0.1"] {
+        assert!(shares(text).unwrap_err().to_string().contains("0.8,0.1,0.1"), "{text}");
     }
 }
 

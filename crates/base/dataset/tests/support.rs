@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use sightscan_dataset::{
-    Dataset, FolderSink, Format, Imported, Item, LabelledBox, Labels, Limits, Picture, Source, Split,
-    ZipSink, export, import, open,
+    Attribution, Dataset, FolderSink, Format, Imported, Item, LabelledBox, Labels, Limits, Picture, Source,
+    Split, ZipSink, export, import, open,
 };
 use sightscan_pictures::{Encoding, encode};
 use sightscan_types::RelativeBox;
@@ -37,7 +37,8 @@ pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
 
 pub(crate) fn item(name: &str, split: Option<Split>, labels: Labels) -> Item {
     let picture = Some(Picture::bytes(png(50, 40)));
-    Item { name: name.to_owned(), picture, width: 50, height: 40, split, labels }
+    let attribution = Attribution::default();
+    Item { name: name.to_owned(), picture, width: 50, height: 40, split, labels, attribution }
 }
 
 pub(crate) fn boxed(class: usize, x: f64, y: f64, w: f64, h: f64) -> LabelledBox {
@@ -120,13 +121,23 @@ fn split() -> impl Strategy<Value = Option<Split>> {
     prop_oneof![Just(None), proptest::sample::select(Split::ALL.to_vec()).prop_map(Some)]
 }
 
+/// Any attribution, with letters that a CSV file has to quote.
+fn attribution() -> impl Strategy<Value = Attribution> {
+    let text = || proptest::option::of("[a-zé北,\"';=]{1,6}");
+    (text(), text(), text(), text(), text()).prop_map(|(source, page, author, licence, licence_url)| {
+        Attribution { source, page, author, licence, licence_url }
+    })
+}
+
 fn items(classes: usize) -> impl Strategy<Value = Vec<Item>> {
-    let one = (40u32..64, 40u32..64, split(), labels(classes));
+    let one = (40u32..64, 40u32..64, split(), labels(classes), attribution());
     proptest::collection::vec(one, 1..6).prop_map(|list| {
-        let items = list.into_iter().enumerate().map(|(index, (width, height, split, labels))| {
-            let picture = Some(Picture::bytes(png(width, height)));
-            Item { name: format!("köln.{index}-x.png"), picture, width, height, split, labels }
-        });
+        let items =
+            list.into_iter().enumerate().map(|(index, (width, height, split, labels, attribution))| {
+                let picture = Some(Picture::bytes(png(width, height)));
+                let name = format!("köln.{index}-x.png");
+                Item { name, picture, width, height, split, labels, attribution }
+            });
         items.collect()
     })
 }

@@ -128,8 +128,8 @@ impl Source for ZipSource {
 pub struct ZipSink {
     target: PathBuf,
     partial: PathBuf,
-    /// Gone when the ZIP is finished.
-    writer: Option<ZipWriter<BufWriter<fs_err::File>>>,
+    /// Gone when the ZIP is finished. In a box, because it has kilobytes.
+    writer: Option<Box<ZipWriter<BufWriter<fs_err::File>>>>,
 }
 
 impl ZipSink {
@@ -143,12 +143,12 @@ impl ZipSink {
         }
         let partial = partial(target)?;
         let file = fs_err::File::create(&partial).map_err(Error::Write)?;
-        let writer = Some(ZipWriter::new(BufWriter::new(file)));
+        let writer = Some(Box::new(ZipWriter::new(BufWriter::new(file))));
         Ok(Self { target: target.to_owned(), partial, writer })
     }
 
     fn writer(&mut self) -> io::Result<&mut ZipWriter<BufWriter<fs_err::File>>> {
-        self.writer.as_mut().ok_or_else(|| io::Error::other("the ZIP is finished"))
+        self.writer.as_deref_mut().ok_or_else(|| io::Error::other("the ZIP is finished"))
     }
 }
 
