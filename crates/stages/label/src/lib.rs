@@ -7,9 +7,14 @@
 pub mod cleanup;
 mod config;
 mod error;
+pub mod exchange;
+pub mod http;
 pub mod jobs;
 mod labeller;
+pub mod ml_backend;
 mod model;
+mod names;
+pub mod review;
 pub mod selection;
 mod tidy;
 pub mod vision;

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use sightscan_types::CityId;
+use sightscan_blobs::BlobError;
+use sightscan_types::{CityId, LabelId};
 use sightscan_warehouse::labelling::{self, Unlabelled};
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
 use sightscan_warehouse::{Transaction, Warehouse};
@@ -131,18 +132,19 @@ impl Part<'_> {
     }
 
     /// Labels groups whose calls are reserved.
-    async fn label(&mut self, groups: Vec<Group>) -> Result<()> {
-        if groups.is_empty() {
-            return Ok(());
-        }
-        let pictures = match self.pictures(&groups).await {
+    async fn label(&mut self, mut groups: Vec<Group>) -> Result<()> {
+        let reserved = groups.len();
+        let pictures = match self.pictures(&mut groups).await {
             Ok(pictures) => pictures,
             Err(error) => {
-                self.refund(groups.len()).await?;
+                self.refund(reserved).await?;
                 return Err(error);
             }
         };
-        let answers = self.step.labeller.label(pictures).await;
+        let answers = match pictures.is_empty() {
+            true => Vec::new(),
+            false => self.step.labeller.label(pictures).await,
+        };
         let mut exhausted = None;
         let mut transaction = self.warehouse.database.begin().await?;
         for (group, answer) in groups.iter().zip(&answers) {
@@ -154,18 +156,41 @@ impl Part<'_> {
         transaction.commit().await?;
         let billed = answers.iter().filter(|answer| answer.was_billed()).count();
         self.tally.paid += if self.step.is_paid { billed } else { 0 };
-        self.refund(groups.len() - billed).await?;
+        self.refund(reserved - billed).await?;
         exhausted.map_or(Ok(()), |reason| Err(Error::Exhausted(reason)))
     }
 
-    async fn pictures(&self, groups: &[Group]) -> Result<Vec<Picture>> {
+    /// The first pictures of groups. A group whose picture is lost leaves: the others are labelled all the same.
+    async fn pictures(&mut self, groups: &mut Vec<Group>) -> Result<Vec<Picture>> {
         let mut pictures = Vec::new();
-        for group in groups {
-            let Unlabelled { id, sha256, width, height, .. } = &group[0];
-            let bytes = self.warehouse.blobs.get(sha256).await.map_err(sightscan_warehouse::Error::from)?;
-            pictures.push(Picture { id: *id, bytes, width: *width, height: *height });
+        for group in std::mem::take(groups) {
+            let Unlabelled { id, sha256, width, height, .. } = group[0];
+            match self.warehouse.blobs.get(&sha256).await {
+                Ok(bytes) => pictures.push(Picture { id, bytes, width, height }),
+                Err(error @ (BlobError::Missing(_) | BlobError::Damaged { .. })) => {
+                    self.give_up(&group, &error.to_string()).await?;
+                    continue;
+                }
+                Err(error) => return Err(sightscan_warehouse::Error::from(error).into()),
+            }
+            groups.push(group);
         }
         Ok(pictures)
+    }
+
+    async fn give_up(&mut self, group: &Group, reason: &str) -> Result<()> {
+        let mut transaction = self.warehouse.database.begin().await?;
+        self.fail(&mut transaction, group, reason).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Writes down that the first image of a group cannot be labelled.
+    async fn fail(&mut self, transaction: &mut Transaction, group: &Group, reason: &str) -> Result<()> {
+        let (image, producer) = (group[0].id, self.step.labeller.producer());
+        warn!(%image, reason, "an image cannot be labelled");
+        self.tally.failed += 1;
+        let now = self.warehouse.database.now();
+        unless_gone(labels::add_failure(transaction, image, &producer, reason, now).await)
     }
 
     async fn refund(&self, calls: usize) -> Result<()> {
@@ -180,22 +205,20 @@ impl Part<'_> {
 
     /// Writes down what was answered for the first image of a group.
     async fn write(&mut self, transaction: &mut Transaction, group: &Group, answer: &Answer) -> Result<()> {
-        let now = self.warehouse.database.now();
-        let producer = self.step.labeller.producer();
         match answer {
             Answer::Labelled(found) => {
+                let producer = self.step.labeller.producer();
                 let boxes: Vec<LabelledBox> = self.wanted(found).map(labelled_box).collect();
                 self.tally.labelled += group.len();
                 self.tally.empty += if boxes.is_empty() { group.len() } else { 0 };
                 let label = NewLabel { producer, boxes };
                 for image in group {
-                    labels::add(transaction, image.id, &label, now).await?;
+                    let now = self.warehouse.database.now();
+                    unless_gone(labels::add(transaction, image.id, &label, now).await)?;
                 }
             }
             Answer::Failed { reason, is_transient: false, .. } => {
-                warn!(image = %group[0].id, reason, "an image cannot be labelled");
-                self.tally.failed += 1;
-                labels::add_failure(transaction, group[0].id, &producer, reason, now).await?;
+                self.fail(transaction, group, reason).await?;
             }
             Answer::Failed { reason, .. } => self.hindrance = Some(reason.clone()),
             Answer::Exhausted { .. } => {}
@@ -206,6 +229,14 @@ impl Part<'_> {
     fn wanted<'a>(&self, found: &'a [Found]) -> impl Iterator<Item = &'a Found> + use<'a> {
         let min_score = self.step.min_score;
         found.iter().filter(move |found| found.score.is_none_or(|score| score >= min_score))
+    }
+}
+
+/// Who gave an image may have taken it back since it was selected: the labels of the others count all the same.
+fn unless_gone(added: sightscan_warehouse::Result<LabelId>) -> Result<()> {
+    match added {
+        Ok(_) | Err(sightscan_warehouse::Error::NoImage(_)) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,18 +1,22 @@
 //! Labelling the images of a city, by a fake of Google Vision.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use sightscan_blobs::{Address, Blobs};
-use sightscan_label::{Error, Labelling, Order, Result, Step, Tally};
+use sightscan_label::{Answer, Error, Labeller, Labelling, Order, Picture, Result, Step, Tally};
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_testkit::upstreams::World;
 use sightscan_testkit::upstreams::vision::refusal;
 use sightscan_types::names::CityName;
-use sightscan_types::{CityId, OriginKind, Outcome, ProducerKind, Provenance, Review};
+use sightscan_types::{
+    CityId, ConsentId, ConsentKind, OriginKind, Outcome, Producer, ProducerKind, Provenance, Review, Sha256,
+};
+use sightscan_warehouse::consents::NewConsent;
 use sightscan_warehouse::images::{self, Filter, Listed, NewImage};
-use sightscan_warehouse::labelling::{merges, unlabelled};
+use sightscan_warehouse::labelling::unlabelled;
 use sightscan_warehouse::{Warehouse, cities, labels};
 use tempfile::TempDir;
 
@@ -23,6 +27,8 @@ on_both_engines![
     row_21_row_23_w_l4_every_image_is_labelled_once,
     w_c49_a_used_up_quota_is_not_nothing_found,
     images_that_look_the_same_share_an_answer,
+    an_image_whose_file_is_lost_hinders_no_other,
+    an_image_that_is_withdrawn_meanwhile_hinders_no_other,
 ];
 
 /// A city with pictures, and Vision which knows them.
@@ -54,25 +60,8 @@ impl Site {
     /// Stores the picture with this number, looking like nothing else unless a hash is given.
     async fn store(&self, number: usize, hash: Option<u64>) {
         let picture = &self.world.pictures[number];
-        let provenance = Provenance {
-            kind: OriginKind::Crawl,
-            source: format!("https://pictures.example/{number}"),
-            page_url: None,
-            author: None,
-            licence: Some("CC0-1.0".to_owned()),
-            licence_url: None,
-            retrieved_at: 1,
-        };
-        let image = NewImage {
-            media_type: "image/jpeg".to_owned(),
-            width: 512,
-            height: 512,
-            perceptual_hash: hash,
-            review: Review::Accepted,
-            provenance,
-            consent: None,
-            sight: None,
-        };
+        let provenance = provenance(&format!("https://pictures.example/{number}"));
+        let image = NewImage { provenance, ..image(hash) };
         images::store(&self.warehouse, self.city, picture.bytes.clone(), &image).await.unwrap();
     }
 
@@ -89,6 +78,31 @@ impl Site {
 
     async fn calls(&self) -> i64 {
         cities::by_id(&self.warehouse.database, self.city).await.unwrap().unwrap().label_calls
+    }
+}
+
+fn provenance(source: &str) -> Provenance {
+    Provenance {
+        kind: OriginKind::Crawl,
+        source: source.to_owned(),
+        page_url: None,
+        author: None,
+        licence: Some("CC0-1.0".to_owned()),
+        licence_url: None,
+        retrieved_at: 1,
+    }
+}
+
+fn image(perceptual_hash: Option<u64>) -> NewImage {
+    NewImage {
+        media_type: "image/jpeg".to_owned(),
+        width: 512,
+        height: 512,
+        perceptual_hash,
+        review: Review::Accepted,
+        provenance: provenance("somewhere"),
+        consent: None,
+        sight: None,
     }
 }
 
@@ -151,7 +165,78 @@ async fn images_that_look_the_same_share_an_answer(test: TestDatabase) {
     }
     let tally = site.label(10).await.unwrap();
     assert_eq!((tally.labelled, tally.paid), (3, 2));
-    let shown: BTreeSet<String> = site.images().await.into_iter().map(|image| image.labels).collect();
-    assert!(shown.len() <= 2, "{shown:?}");
-    merges(&site.warehouse.database, site.city).await.unwrap();
+    let images = site.images().await;
+    let labels = |number: usize| {
+        let source = format!("https://pictures.example/{number}");
+        images.iter().find(|image| image.source == source).map(|image| image.labels.clone()).unwrap()
+    };
+    assert_eq!(labels(0), labels(1));
+    assert_eq!(site.google.vision.pictures_seen(), 2);
+    let seen = site.google.vision.times_seen();
+    let was_seen =
+        |number: usize| seen.contains_key(&Sha256::of(&site.world.pictures[number].bytes).to_string());
+    assert!(was_seen(2) && was_seen(0) != was_seen(1));
+}
+
+async fn an_image_whose_file_is_lost_hinders_no_other(test: TestDatabase) {
+    let Some(site) = Site::new(test).await else { return };
+    for number in 0..3 {
+        site.store(number, None).await;
+    }
+    let lost = site.images().await[1].sha256;
+    site.warehouse.blobs.delete(&lost).await.unwrap();
+    let tally = site.label(10).await.unwrap();
+    assert_eq!((tally.labelled, tally.failed, tally.paid), (2, 1, 2));
+    assert_eq!(site.calls().await, 2, "the call for it is given back");
+    let lost = &site.images().await[1];
+    let history = labels::history(&site.warehouse.database, lost.id).await.unwrap();
+    assert_eq!(history[0].outcome, Outcome::Failed);
+}
+
+/// Sees nothing, while a donor takes a picture back.
+struct Slow {
+    warehouse: Warehouse,
+    consent: ConsentId,
+}
+
+impl Labeller for Slow {
+    fn producer(&self) -> Producer {
+        Producer { kind: ProducerKind::Model, name: "slow".to_owned() }
+    }
+
+    fn most_at_once(&self) -> usize {
+        10
+    }
+
+    fn label(&self, pictures: Vec<Picture>) -> BoxFuture<'_, Vec<Answer>> {
+        let looked = async move {
+            images::withdraw(&self.warehouse, self.consent, "changed their mind").await.unwrap();
+            pictures.iter().map(|_| Answer::Labelled(vec![])).collect()
+        };
+        looked.boxed()
+    }
+}
+
+async fn an_image_that_is_withdrawn_meanwhile_hinders_no_other(test: TestDatabase) {
+    let Some(site) = Site::new(test).await else { return };
+    site.store(0, None).await;
+    let consent = NewConsent {
+        id: ConsentId::new(),
+        kind: ConsentKind::Explicit,
+        text_version: "1".to_owned(),
+        requester: "somebody".to_owned(),
+        deletion_token: Sha256::of(b"token"),
+    };
+    let consent_id = consent.id;
+    let provenance = Provenance { kind: OriginKind::Donation, ..provenance("donation") };
+    let donated = NewImage { consent: Some(consent), provenance, ..image(None) };
+    let bytes = site.world.pictures[1].bytes.clone();
+    images::store(&site.warehouse, site.city, bytes, &donated).await.unwrap();
+    let slow = Slow { warehouse: site.warehouse.clone(), consent: consent_id };
+    let step = Step { labeller: Arc::new(slow), is_paid: false, min_score: 0.0 };
+    let labelling = Labelling { warehouse: site.warehouse.clone(), steps: vec![step] };
+    let tell: sightscan_label::Tell = Arc::new(|_| ());
+    labelling.label(&Order { city: site.city, budget: 0 }, &tell).await.unwrap();
+    let [left] = &site.images().await[..] else { panic!("one is left") };
+    assert_eq!(left.label_producer, Some(ProducerKind::Model));
 }
