@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{crawl, detect, engine, jobs, label, load, model, roles, serve, warehouse};
+use crate::commands::{
+    crawl, detect, engine, export, import, jobs, label, load, model, roles, serve, warehouse,
+};
 
 /// The heading of the options that every verb takes.
 const EVERYWHERE: &str = "With every verb";
@@ -42,6 +44,10 @@ pub(crate) enum Command {
     Crawl(crawl::Arguments),
     /// Label a city's pictures, now, from the shell.
     Label(label::Arguments),
+    /// Write a city's labelled pictures as other programs read them: YOLO, COCO, Pascal VOC, Label Studio.
+    Export(export::Arguments),
+    /// Take labelled pictures of other programs into a city.
+    Import(import::Arguments),
     /// List, show, retry or cancel jobs.
     Jobs(jobs::Jobs),
     /// Bring the database's schema to a version, or print it.

@@ -3,6 +3,8 @@
 pub(crate) mod crawl;
 pub(crate) mod detect;
 pub(crate) mod engine;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod label;
 pub(crate) mod load;
@@ -31,6 +33,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Scheduler(arguments) => roles::scheduler(arguments, read(Config::default())?),
         Command::Crawl(arguments) => crawl::run(arguments, read(Config::default())?),
         Command::Label(arguments) => label::run(arguments, read(Config::default())?),
+        Command::Export(arguments) => export::run(arguments, read(Config::default())?),
+        Command::Import(arguments) => import::run(arguments, read(Config::default())?),
         Command::Jobs(arguments) => jobs::run(arguments, read(Config::default())?),
         Command::Migrate(arguments) => warehouse::migrate(arguments, read(Config::default())?),
         Command::Warehouse(command) => warehouse::run(command, read(Config::default())?),

@@ -10,7 +10,7 @@ use sightscan_testkit::upstreams::vision::{API_KEY, Vision};
 use sightscan_testkit::upstreams::wikimedia::Wikimedia;
 use tokio::runtime::Runtime;
 
-use crate::program::{Server, stdout_of};
+use crate::program::{Server, failure_of, folder_with_model, stdout_of};
 use crate::roles::{events_until, get, request_city, role};
 
 /// The services of a city, on a runtime of their own.
@@ -120,4 +120,34 @@ fn row_16_the_originals_command_lines_run_as_they_stand() {
     let told = stdout_of(label.args(["Paris", "--budget", "7"]));
     assert!(told.contains("7 of") && told.contains("7 paid for"), "{told}");
     assert_eq!(outside.vision.pictures_seen(), 7);
+}
+
+#[test]
+fn pictures_of_ones_own_are_crawled_from_a_folder_and_labelled_by_a_model() {
+    let Some(pictures) = sightscan_testkit::pictures("sights/images", "jpg") else { return };
+    let (folder, model) = folder_with_model();
+    let data = folder.path();
+    fs_err::create_dir_all(data.join("pictures/Eiffel Tower")).unwrap();
+    for (number, picture) in pictures[..3].iter().enumerate() {
+        fs_err::copy(picture, data.join(format!("pictures/Eiffel Tower/{number}.jpg"))).unwrap();
+    }
+    fs_err::write(data.join("sights.csv"), "name,latitude,longitude\nEiffel Tower,48.858,2.294\nLouvre\n")
+        .unwrap();
+    let crawl = |settings: &str| {
+        let mut command = role(data, "crawl");
+        fs_err::write(data.join("own.toml"), settings).unwrap();
+        command.env("SIGHTSCAN_CONFIG", data.join("own.toml"));
+        stdout_of(command.args(["Paris", "--sights", "sights.csv", "--sources", "./pictures", "--json"]))
+    };
+    let report: Value = serde_json::from_str(&crawl("[crawl]\nown_licence = \"CC0-1.0\"\n")).unwrap();
+    let kept: Vec<_> = report["sights"].as_array().unwrap().iter().map(|sight| &sight["kept"]).collect();
+    assert_eq!(kept, [3, 0], "{report}");
+    let mut label = role(data, "label");
+    let told = stdout_of(label.args(["Paris", "--labellers"]).arg(model));
+    assert!(told.starts_with("3 of 3 images labelled") && told.contains("0 paid for"), "{told}");
+    let mut label = role(data, "label");
+    let refused = failure_of(label.args(["Paris", "--labellers", "nobody"]));
+    assert!(refused.contains("`nobody` is no labeller"), "{refused}");
+    let refused = failure_of(role(data, "crawl").args(["Paris", "--sources", "nowhere"]));
+    assert!(refused.contains("`nowhere` names no source of pictures"), "{refused}");
 }

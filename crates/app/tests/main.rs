@@ -3,7 +3,11 @@
 
 mod city;
 mod course;
+#[cfg(feature = "browser")]
+mod crawl_flags;
 mod detect;
+mod exchange;
+mod labelling;
 mod models;
 mod program;
 mod roles;

@@ -297,7 +297,7 @@ fn the_originals_variables_are_read_at_the_start_of_a_role() {
         ("API_ENDPOINT_URL", "https://api.example/"),
         ("MTS_EC2_INSTANCE_ID", "i-123"),
         ("AWS_REGION", "eu-central-1"),
-        ("ILS_PORT", "8001"),
+        ("ILS_PORT", "0"),
         ("GOOGLE_APPLICATION_CREDENTIALS", "./auth.json"),
     ];
     let secrets = [

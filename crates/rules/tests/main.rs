@@ -24,7 +24,19 @@ const TABLE: &[(&str, &[&str])] = &[
     ("experiment", &["types"]),
     (
         "roles",
-        &["types", "http", "engine", "warehouse", "blobs", "jobs", "cities", "crawl", "label", "serve"],
+        &[
+            "types",
+            "http",
+            "engine",
+            "warehouse",
+            "blobs",
+            "jobs",
+            "dataset",
+            "cities",
+            "crawl",
+            "label",
+            "serve",
+        ],
     ),
     ("app", &["types", "http", "engine", "serve", "experiment", "roles"]),
 ];
@@ -42,6 +54,7 @@ const ISOLATED: &[(&str, &[&str])] = &[
     ("image_hasher", &["pictures"]),
     ("zune-core", &["pictures"]),
     ("zune-jpeg", &["pictures"]),
+    ("chromiumoxide", &["crawl"]),
     ("clap", &["app"]),
     ("object_store", &["blobs"]),
     ("sqlx", &["warehouse"]),

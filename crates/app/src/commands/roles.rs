@@ -34,6 +34,10 @@ pub(crate) struct PublicFlags {
     /// Address to listen on; 0.0.0.0 lets other machines in [default: 127.0.0.1:8002, or port $DOS_PORT].
     #[arg(long, value_name = "ADDRESS:PORT", env = "SIGHTSCAN_LISTEN")]
     listen: Option<SocketAddr>,
+    /// Address of the labelling service's routes and of Label Studio's backend [default: none, or port $ILS_PORT of
+    /// 127.0.0.1].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SIGHTSCAN_LABELLING_LISTEN")]
+    labelling_listen: Option<SocketAddr>,
     /// Host names to answer for; `.example.org` includes subdomains, `*` is any [default on loopback: any].
     #[arg(long, value_name = "HOST", env = "SIGHTSCAN_ALLOWED_HOSTS", value_delimiter = ',')]
     allowed_hosts: Option<Vec<String>>,
@@ -48,8 +52,9 @@ pub(crate) struct PublicFlags {
 impl PublicFlags {
     fn setup(self, config: Config) -> Result<Setup> {
         let mut setup = self.data.setup(config)?;
-        let Config { serve, cities, .. } = &mut setup.config;
+        let Config { serve, cities, labelling, .. } = &mut setup.config;
         serve.listen = self.listen.unwrap_or(serve.listen);
+        labelling.listen = self.labelling_listen.or(labelling.listen);
         cities.request_threshold = self.request_threshold.unwrap_or(cities.request_threshold);
         self.allowed_hosts.into_iter().for_each(|hosts| cities.allowed_hosts = hosts);
         self.trusted_proxy.into_iter().for_each(|proxies| cities.trusted_proxies = proxies);

@@ -1,6 +1,6 @@
 //! The configuration: a section a crate, each owned by its crate.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -20,12 +20,32 @@ pub struct Config {
     pub crawl: sightscan_crawl::Config,
     /// Section `[label]`.
     pub label: sightscan_label::Config,
+    /// Section `[labelling]`.
+    pub labelling: Labelling,
     /// Section `[storage]`.
     pub storage: Storage,
     /// Section `[worker]`.
     pub worker: Worker,
     /// Section `[admin]`.
     pub admin: Admin,
+}
+
+/// The section `[labelling]`: the labelling service's own interface, beside the public one of `up` and `api`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Labelling {
+    /// The address to listen on; nothing listens unless given.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Labelling {
+    /// Where the original listened, but for this machine only.
+    const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
+
+    /// Listens on this port: of the address that is configured, else of the loopback address.
+    pub fn set_port(&mut self, port: u16) {
+        self.listen.get_or_insert(Self::USUAL).set_port(port);
+    }
 }
 
 /// The section `[storage]`: where the rows and the blobs are.

@@ -18,8 +18,8 @@ pub enum Meaning {
     Interval(fn(&mut Config, u64), u64),
     /// It sets a text of the configuration.
     Text(fn(&mut Config, &str)),
-    /// It sets the port to listen on.
-    Port,
+    /// It sets a port to listen on.
+    Port(fn(&mut Config, u16)),
     /// It is read where the database is opened.
     Database,
     /// It is read by this part, at its start.
@@ -54,8 +54,8 @@ pub const VARIABLES: &[Variable] = &[
     open("PGDATABASE", Meaning::Database),
     open("PGUSER", Meaning::Database),
     secret("PGPASSWORD", Meaning::Database),
-    open("DOS_PORT", Meaning::Port),
-    open("ILS_PORT", Meaning::ReadBy("the labelling service, which this version does not have yet")),
+    open("DOS_PORT", Meaning::Port(|config, port| config.serve.listen.set_port(port))),
+    open("ILS_PORT", Meaning::Port(|config, port| config.labelling.set_port(port))),
     open("MAX_SIGHTS_PER_CITY", Meaning::Number(|config, value| config.cities.max_sights_per_city = value)),
     open("MAX_IMAGES_PER_SIGHT", Meaning::Number(|config, value| config.cities.max_images_per_sight = value)),
     secret("MAPS_KEY", Meaning::ReadBy("the crawler, where `places` is among its sources of sights")),
@@ -180,7 +180,7 @@ impl Variable {
                 set(config, seconds);
             }
             Meaning::Text(set) => set(config, value),
-            Meaning::Port => config.serve.listen.set_port(self.number(value, "a port from 0 to 65535")?),
+            Meaning::Port(set) => set(config, self.number(value, "a port from 0 to 65535")?),
             Meaning::Database | Meaning::ReadBy(_) | Meaning::Lost(_) => {}
         }
         Ok(())
@@ -231,6 +231,15 @@ mod tests {
         let name = "DATA_MART_ENABLE_LABELLING_REQUESTS_EVERY_SECONDS";
         assert_eq!(apply_one(name, "63").unwrap().cities.plan_labelling_seconds, 63);
         assert_eq!(apply_one("DOS_PORT", "8080").unwrap().serve.listen.port(), 8080);
+        let config = apply_one("ILS_PORT", "8081").unwrap();
+        assert_eq!(
+            (config.labelling.listen.unwrap().to_string(), config.serve.listen.port()),
+            ("127.0.0.1:8081".to_owned(), 8002)
+        );
+        let mut configured = Config::default();
+        configured.labelling.listen = Some("10.0.0.7:1".parse().unwrap());
+        apply(&mut configured, |name| (name == "ILS_PORT").then(|| "8081".to_owned())).unwrap();
+        assert_eq!(configured.labelling.listen.unwrap().to_string(), "10.0.0.7:8081");
     }
 
     #[test]

@@ -8,7 +8,9 @@ pub mod config;
 pub mod crawl;
 pub mod environment;
 mod error;
+pub mod exchange;
 pub mod label;
+mod labelling;
 mod listener;
 pub mod models;
 mod public;
@@ -64,7 +66,7 @@ pub async fn up(setup: Setup, stop: Stop) -> Result<()> {
     let options = WorkerOptions { queues: QUEUES.map(str::to_owned).to_vec(), exit_when_idle: None };
     let (runner, scheduler) = (runner(&setup, &warehouse, &cities, &options)?, planner(&cities));
     let counted = runner.metrics();
-    let public = Public::prepare(setup, Arc::clone(&cities)).await?;
+    let public = Public::prepare(setup, &warehouse, Arc::clone(&cities)).await?;
     let parts = part_of_cities(&warehouse, &cities, &stop);
     let parts = part_of_runner(part_of_scheduler(parts, &scheduler), counted);
     let planning = scheduler.run(stop.clone());
@@ -88,7 +90,7 @@ pub async fn api(setup: Setup, stop: Stop) -> Result<()> {
     let warehouse = setup.open().await?;
     let cities = setup.cities(&warehouse).await?;
     let parts = part_of_cities(&warehouse, &cities, &stop);
-    Public::prepare(setup, cities).await?.serve(parts, stop).await?;
+    Public::prepare(setup, &warehouse, cities).await?.serve(parts, stop).await?;
     warehouse.database.close().await;
     Ok(())
 }

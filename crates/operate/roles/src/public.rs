@@ -1,19 +1,24 @@
-//! The public HTTP interface: cities, and detection where there is a model.
+//! The public HTTP interface: cities, and detection where there is a model. The labelling service listens beside it.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sightscan_cities::Cities;
+use sightscan_cities::{Api, Cities};
 use sightscan_engine::Model;
 use sightscan_engine::model::{ModelFolder, Overrides, Reference};
-use sightscan_http::health::{self, Vitals as _};
-use sightscan_http::{AdminGate, exchange, openapi};
+use sightscan_http::axum::Router;
+use sightscan_http::exchange::Observer;
+use sightscan_http::health::{self, Vitals};
+use sightscan_http::{AdminGate, ServerOptions, openapi};
 use sightscan_serve::Detection;
+use sightscan_warehouse::Warehouse;
 use tokio::net::TcpListener;
 use tracing::info;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::Result;
+use crate::labelling::LabellingService;
 use crate::setup::Setup;
 use crate::vitals::Parts;
 use crate::{Stop, listener, token};
@@ -25,16 +30,19 @@ const MODELS: &str = "models";
 pub(crate) struct Public {
     listener: TcpListener,
     detection: Option<Arc<Detection>>,
+    labelling: Option<LabellingService>,
     cities: Arc<Cities>,
+    warehouse: Warehouse,
     setup: Setup,
 }
 
 impl Public {
-    /// Binds the address and loads the models of the folder.
-    pub(crate) async fn prepare(setup: Setup, cities: Arc<Cities>) -> Result<Self> {
+    /// Binds the addresses and loads the models of the folder.
+    pub(crate) async fn prepare(setup: Setup, warehouse: &Warehouse, cities: Arc<Cities>) -> Result<Self> {
         let listener = listener::bind(setup.config.serve.listen).await?;
+        let labelling = LabellingService::prepare(&setup, warehouse).await?;
         let detection = detection(&setup)?.map(Arc::new);
-        Ok(Self { listener, detection, cities, setup })
+        Ok(Self { listener, detection, labelling, cities, warehouse: warehouse.clone(), setup })
     }
 
     /// Answers until `stop`. Lets the administrator in by the token of this installation, which is printed where it is
@@ -42,45 +50,56 @@ impl Public {
     pub(crate) async fn serve(self, parts: Parts, stop: Stop) -> Result<()> {
         let given = crate::storage::variable(token::VARIABLE);
         let token = token::obtain(self.cities.database(), given.as_deref()).await?;
+        let gate = AdminGate::new(token.token);
+        let vitals: Arc<dyn Vitals> = Arc::new(self.vitals(parts));
+        let router = self.router(&gate, Arc::clone(&vitals))?;
         let address = self.listener.local_addr()?;
-        greet(address, token.fresh.as_deref())?;
-        let api = sightscan_cities::Api::new(Arc::clone(&self.cities), AdminGate::new(token.token));
-        let router = self.router(&api, parts)?;
+        let Self { listener, detection, labelling, cities, setup, .. } = self;
+        let labelling =
+            labelling.map(|service| service.assemble(&setup, &cities, gate, vitals)).transpose()?;
+        greet(address, labelling.as_ref().map(|service| service.address), token.fresh.as_deref())?;
+        let labelling = labelling.map(|service| tokio::spawn(service.answer(stop.clone())));
         info!(%address, "server listens");
         // The gazetteer takes a moment to unpack; the first who asks should not wait for it.
         tokio::task::spawn_blocking(sightscan_cities::Places::embedded);
-        let Self { listener, detection, setup, .. } = self;
-        let options = setup.config.serve.server_options();
-        let draining = stop.clone();
-        let drain = async {
-            draining.cancelled().await;
-            if let Some(detection) = &detection {
-                detection.drain().await;
-            }
-        };
-        let drained = Stop::new();
-        let serving = listener::answer(listener, router, options, drained.clone());
-        tokio::join!(serving, async {
-            drain.await;
-            drained.cancel();
-        });
+        answer(listener, router, setup.config.serve.server_options(), detection.as_deref(), stop).await;
         if let Some(detection) = detection {
             detection.close().await;
+        }
+        if let Some(labelling) = labelling {
+            labelling.await.map_err(std::io::Error::from)?;
         }
         Ok(())
     }
 
-    fn router(&self, api: &sightscan_cities::Api, parts: Parts) -> Result<sightscan_http::axum::Router> {
-        let about = openapi::about("SightScan", "Cities, their images and models, and detection.");
-        let mut routes = OpenApiRouter::with_openapi(about).merge(sightscan_cities::http::router(api));
-        let mut parts = parts;
+    /// How the process is, with detection.
+    fn vitals(&self, parts: Parts) -> Parts {
+        match &self.detection {
+            Some(detection) => {
+                let (ready, measured) = (Arc::clone(detection), Arc::clone(detection));
+                parts.with(move || ready.reasons(), move || measured.metrics())
+            }
+            None => parts,
+        }
+    }
+
+    /// The routes of cities, of what people say about labels, and of data sets.
+    fn stages(&self, gate: &AdminGate) -> OpenApiRouter {
+        let labels = sightscan_label::http::Api::new(self.warehouse.database.clone(), gate.clone());
+        let data_sets = crate::exchange::api(&self.setup, &self.warehouse, gate.clone());
+        sightscan_cities::http::router(&Api::new(Arc::clone(&self.cities), gate.clone()))
+            .merge(sightscan_label::http::router(&labels))
+            .merge(sightscan_label::exchange::http::router(&data_sets))
+    }
+
+    fn router(&self, gate: &AdminGate, vitals: Arc<dyn Vitals>) -> Result<Router> {
+        let about = openapi::about("SightScan", "Cities, their images, labels and models, and detection.");
+        let mut routes = OpenApiRouter::with_openapi(about).merge(self.stages(gate));
         if let Some(detection) = &self.detection {
             routes = routes.merge(detection.routes());
-            let (ready, measured) = (Arc::clone(detection), Arc::clone(detection));
-            parts = parts.with(move || ready.reasons(), move || measured.metrics());
         }
-        let routes = routes.merge(health::routes(Arc::new(parts)));
-        let observer: exchange::Observer = match self.detection.clone() {
+        let routes = routes.merge(health::routes(vitals));
+        let observer: Observer = match self.detection.clone() {
             Some(detection) => Arc::new(move |exchange| detection.count(exchange)),
             None => Arc::new(|_| {}),
         };
@@ -89,6 +108,26 @@ impl Public {
             sightscan_cities::http::surroundings(&config.cities, config.serve.listen, observer)?;
         Ok(surroundings.around(sightscan_cities::http::documented(routes)))
     }
+}
+
+/// Answers until `stop`; what was taken by then is detected first.
+async fn answer(
+    listener: TcpListener,
+    router: Router,
+    options: ServerOptions,
+    detection: Option<&Detection>,
+    stop: Stop,
+) {
+    let drained = Stop::new();
+    let serving = listener::answer(listener, router, options, drained.clone());
+    let draining = async {
+        stop.cancelled().await;
+        if let Some(detection) = detection {
+            detection.drain().await;
+        }
+        drained.cancel();
+    };
+    tokio::join!(serving, draining);
 }
 
 /// Detection with the models that are configured, or with all that are live in the folder; none without any.
@@ -113,12 +152,15 @@ fn detection(setup: &Setup) -> Result<Option<Detection>> {
 }
 
 /// Says where to look; the token is shown this one time.
-fn greet(address: std::net::SocketAddr, token: Option<&str>) -> Result<()> {
+fn greet(address: SocketAddr, labelling: Option<SocketAddr>, token: Option<&str>) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "SightScan answers at http://{address}")?;
     writeln!(out, "  API          http://{address}/docs")?;
     writeln!(out, "  cities       http://{address}/v1/cities")?;
     writeln!(out, "  health       http://{address}/readyz   metrics http://{address}/metrics")?;
+    if let Some(labelling) = labelling {
+        writeln!(out, "  labelling    http://{labelling}/docs")?;
+    }
     if let Some(token) = token {
         writeln!(out, "  admin token  {token}")?;
         writeln!(out, "               (shown only now; keep it, or set {})", token::VARIABLE)?;

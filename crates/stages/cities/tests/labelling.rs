@@ -14,7 +14,7 @@ use crate::support::{Listener, Site, TOKEN, problem};
 const OK: &str = "Request successfully executed.";
 
 on_both_engines![
-    row_19_a_new_city_is_labelled_once_however_often_it_is_asked_for,
+    row_19_w_p5_a_new_city_is_labelled_once_however_often_it_is_asked_for,
     row_24_w_c6_pictures_that_came_after_the_first_labels_are_labelled,
     row_25_the_log_begins_with_logs_and_tells_what_was_done,
     row_26_the_descriptions_are_there,
@@ -78,7 +78,7 @@ async fn step(site: &Site, city: &str, steps: impl IntoIterator<Item = Step>) {
     transaction.commit().await.unwrap();
 }
 
-async fn row_19_a_new_city_is_labelled_once_however_often_it_is_asked_for(test: TestDatabase) {
+async fn row_19_w_p5_a_new_city_is_labelled_once_however_often_it_is_asked_for(test: TestDatabase) {
     let (site, service) = service(test).await;
     image(&site, "New York", 1).await;
     assert_eq!(said(post(&service, "/api/cities/NEW_YORK").await).await, ok("[NEW_YORK, NEW]"));
@@ -87,7 +87,7 @@ async fn row_19_a_new_city_is_labelled_once_however_often_it_is_asked_for(test: 
         assert_eq!(said(answer).await, ok("[NEW_YORK, NEW]"));
     }
     let jobs = site.jobs("?queue=label").await;
-    assert_eq!(jobs.len(), 1, "W-P5: one job, however many ask: {jobs:?}");
+    assert_eq!(jobs.len(), 1, "one job, however many ask: {jobs:?}");
     assert_eq!((&jobs[0]["name"], &jobs[0]["state"]), (&json!("label-city"), &json!("waiting")));
     assert!(jobs[0]["request_id"].is_string());
 }
@@ -126,9 +126,15 @@ async fn row_26_the_descriptions_are_there(test: TestDatabase) {
     let (site, service) = service(test).await;
     for address in [&service.address, &site.address] {
         let page = reqwest::get(format!("{address}/swagger/")).await.unwrap();
-        assert_eq!((page.status().as_u16(), &page.headers()["content-type"]), (200, &"text/html; charset=utf-8".parse().unwrap()));
+        assert_eq!(
+            (page.status().as_u16(), &page.headers()["content-type"]),
+            (200, &"text/html; charset=utf-8".parse().unwrap())
+        );
         let yaml = reqwest::get(format!("{address}/docs/index.yml")).await.unwrap();
-        assert_eq!((yaml.status().as_u16(), &yaml.headers()["content-type"]), (200, &"application/yaml".parse().unwrap()));
+        assert_eq!(
+            (yaml.status().as_u16(), &yaml.headers()["content-type"]),
+            (200, &"application/yaml".parse().unwrap())
+        );
     }
     let document: Value = get(&service, "/docs/index.yml").await.json().await.unwrap();
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
@@ -148,7 +154,10 @@ async fn w_c7_a_city_with_nothing_to_label_starts_nothing(test: TestDatabase) {
     label(&site, empty, None).await;
     site.city(&CityName::parse("Rome").unwrap()).await;
     for city in ["BERLIN", "ROME"] {
-        assert_eq!(said(post(&service, &format!("/api/cities/{city}")).await).await, ok(&format!("[{city}, NEW]")));
+        assert_eq!(
+            said(post(&service, &format!("/api/cities/{city}")).await).await,
+            ok(&format!("[{city}, NEW]"))
+        );
     }
     assert!(site.jobs("?queue=label").await.is_empty(), "what was looked at is not looked at again");
     image(&site, "Oslo", 1).await;
@@ -177,21 +186,36 @@ async fn w_c37_unknown_paused_and_rejected_cities_are_told(test: TestDatabase) {
     for path in ["/api/cities/BERLIN", "/api/cities/ROME/existing"] {
         problem(post(&service, path).await, 409, "not-now").await;
     }
-    for path in ["/api/cities/ATLANTIS", "/api/cities/ATLANTIS/existing", "/api/cities/%20", "/api/cities/a%00b"] {
+    for path in
+        ["/api/cities/ATLANTIS", "/api/cities/ATLANTIS/existing", "/api/cities/%20", "/api/cities/a%00b"]
+    {
         problem(post(&service, path).await, 404, "unknown-city").await;
     }
     assert!(site.jobs("?queue=label").await.is_empty());
-    for path in ["/api/cities/BERLIN/", "/api/cities/BERLIN/existing/", "/api/cities/logs/", "/api/cities/", "/api/cities"] {
+    for path in [
+        "/api/cities/BERLIN/",
+        "/api/cities/BERLIN/existing/",
+        "/api/cities/logs/",
+        "/api/cities/",
+        "/api/cities",
+    ] {
         problem(get(&service, path).await, 404, "not-found").await;
     }
-    for (method, path) in [(Method::GET, "/api/cities/BERLIN"), (Method::GET, "/api/cities/BERLIN/existing"),
-        (Method::POST, "/api/cities/logs"), (Method::POST, "/api/")]
-    {
+    for (method, path) in [
+        (Method::GET, "/api/cities/BERLIN"),
+        (Method::GET, "/api/cities/BERLIN/existing"),
+        (Method::POST, "/api/cities/logs"),
+        (Method::POST, "/api/"),
+    ] {
         let answer = service.request(method, path).send().await.unwrap();
         assert!(problem(answer, 405, "method-not-allowed").await["detail"].is_string());
     }
     image(&site, "Logs", 1).await;
-    assert_eq!(said(post(&service, "/api/cities/LOGS").await).await, ok("[LOGS, NEW]"), "in capitals it is a city");
+    assert_eq!(
+        said(post(&service, "/api/cities/LOGS").await).await,
+        ok("[LOGS, NEW]"),
+        "in capitals it is a city"
+    );
 }
 
 async fn w_c38_types_are_types_and_not_statuses(test: TestDatabase) {
@@ -240,11 +264,14 @@ async fn w_s5_only_this_machine_and_the_administrator_are_answered(test: TestDat
     let token = format!("Bearer {TOKEN}");
     let far = ("x-forwarded-for", "192.0.2.1");
     problem(ask(&[far]).await.unwrap(), 401, "unauthorized").await;
-    problem(ask(&[far, ("authorization", "Bearer wrong-wrong-wrong")]).await.unwrap(), 401, "unauthorized").await;
+    problem(ask(&[far, ("authorization", "Bearer wrong-wrong-wrong")]).await.unwrap(), 401, "unauthorized")
+        .await;
     // A page of another site, in a browser on this machine.
     problem(ask(&[("origin", "https://evil.example")]).await.unwrap(), 401, "unauthorized").await;
     assert!(site.jobs("?queue=label").await.is_empty());
-    for headers in [&[far, ("authorization", token.as_str())][..], &[], &[("origin", "http://127.0.0.1:8001")]] {
+    for headers in
+        [&[far, ("authorization", token.as_str())][..], &[], &[("origin", "http://127.0.0.1:8001")]]
+    {
         assert_eq!(ask(headers).await.unwrap().status(), 200, "{headers:?}");
     }
     for path in ["/api/cities/BERLIN", "/api/cities/BERLIN/existing"] {

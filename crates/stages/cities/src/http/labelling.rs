@@ -106,7 +106,9 @@ fn message(Entry { city, what, .. }: &Entry) -> String {
     let by = format!("by {} {}", producer.kind, producer.name);
     match outcome {
         Outcome::Found => {
-            format!("Retrieving and persisting labels successful for image {image} [city: {city}]: {boxes} {by}.")
+            format!(
+                "Retrieving and persisting labels successful for image {image} [city: {city}]: {boxes} {by}."
+            )
         }
         Outcome::Nothing => format!("Identified no landmark for image {image} [city: {city}], {by}."),
         Outcome::Failed => format!("Labelling failed for image {image} [city: {city}], {by}: {reason}"),
@@ -155,9 +157,11 @@ mod tests {
     fn row_25_found_nothing_and_failed_are_told_apart() {
         let texts = [(Outcome::Found, None), (Outcome::Nothing, None), (Outcome::Failed, Some("no quota"))]
             .map(|(outcome, reason)| line(&entry(outcome, reason)));
-        let expected =
-            [("Retrieving and persisting", "2 by vision landmarks."), ("Identified no landmark", "landmarks."),
-             ("Labelling failed", ": no quota")];
+        let expected = [
+            ("Retrieving and persisting", "2 by vision landmarks."),
+            ("Identified no landmark", "landmarks."),
+            ("Labelling failed", ": no quota"),
+        ];
         for (text, (begin, end)) in texts.iter().zip(expected) {
             assert!(text.starts_with(&format!("[1970-01-01 00:00:00 UTC] {begin}")), "{text}");
             assert!(text.ends_with(end) && text.contains("[city: KÖLN]"), "{text}");
@@ -166,16 +170,21 @@ mod tests {
 
     #[test]
     fn a_reason_cannot_forge_lines() {
-        let text = line(&entry(Outcome::Failed, Some("bad\n[2026-01-01 00:00:00 UTC] all is well\r\u{1b}[2J")));
+        let text =
+            line(&entry(Outcome::Failed, Some("bad\n[2026-01-01 00:00:00 UTC] all is well\r\u{1b}[2J")));
         assert!(!text.contains(char::is_control), "{text:?}");
     }
 
     #[test]
     fn origins_on_this_machine_are_known() {
-        for local in ["http://127.0.0.1:8001", "http://localhost:8001", "http://[::1]:8001", "http://127.1.2.3"] {
+        for local in
+            ["http://127.0.0.1:8001", "http://localhost:8001", "http://[::1]:8001", "http://127.1.2.3"]
+        {
             assert!(is_local(local.as_bytes()), "{local}");
         }
-        for foreign in ["http://evil.example", "null", "", "http://10.0.0.1:8001", "http://localhost.evil.example"] {
+        for foreign in
+            ["http://evil.example", "null", "", "http://10.0.0.1:8001", "http://localhost.evil.example"]
+        {
             assert!(!is_local(foreign.as_bytes()), "{foreign}");
         }
     }
