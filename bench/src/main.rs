@@ -7,6 +7,7 @@
 mod batching;
 mod claims;
 mod client;
+mod crawl;
 mod ingest;
 mod memory;
 mod phases;
@@ -23,6 +24,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::claims::Claims;
+use crate::crawl::Crawl;
 use crate::ingest::Ingest;
 use crate::subject::Subject;
 
@@ -75,6 +77,8 @@ enum Bench {
     Memory,
     /// Pictures a second into the warehouse on PostgreSQL, against an equivalent of the original's on the same server.
     Ingest(Ingest),
+    /// Pictures a second of a crawl from a host on this machine, against only looking at them; and its memory.
+    Crawl(Crawl),
     /// Time of a claim with many finished jobs against none, on both engines.
     Claims(Claims),
 }
@@ -93,6 +97,7 @@ fn main() -> Result<()> {
         Bench::Startup { starts } => startup::run(subject, starts),
         Bench::Memory => memory::run(subject),
         Bench::Ingest(ingest) => ingest::run(&ingest),
+        Bench::Crawl(crawl) => crawl::run(subject, &crawl),
         Bench::Claims(claims) => claims::run(&claims),
     }
 }
