@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::labels::{LabelledBox, NewLabel};
 use crate::statement::sql;
-use crate::{Database, Error, Result, Transaction, labels};
+use crate::{Database, Error, Result, Transaction, images, labels};
 
 /// An image is kept for one person for so long: milliseconds.
 pub const ASSIGNED_FOR: i64 = 10 * 60 * 1000;
@@ -267,7 +267,7 @@ pub async fn record(transaction: &mut Transaction, review: &NewReview, now: i64)
             Some(label(transaction, review, now).await?)
         }
         Verdict::Reject => {
-            judge(transaction, review.image, Review::Rejected.as_str()).await?;
+            images::set_review(transaction, review.image, Review::Rejected).await?;
             None
         }
         Verdict::Skip => None,
@@ -293,15 +293,6 @@ async fn label(transaction: &mut Transaction, review: &NewReview, now: i64) -> R
     let producer = Producer { kind: ProducerKind::Human, name: review.reviewer.clone() };
     let boxes = if review.verdict == Verdict::Negative { Vec::new() } else { review.boxes.clone() };
     labels::add(transaction, review.image, &NewLabel { producer, boxes }, now).await
-}
-
-async fn judge(transaction: &mut Transaction, image: ImageId, review: &str) -> Result<()> {
-    sql("UPDATE images SET review = $2 WHERE image_id = $1")
-        .bind(image.to_string())
-        .bind(review)
-        .execute(transaction)
-        .await?;
-    crate::marts::note_changes_of(transaction, image).await
 }
 
 async fn insert(
@@ -342,7 +333,8 @@ pub async fn undo(transaction: &mut Transaction, review: Uuid, actor: &str, now:
         labels::withdraw(transaction, image, label, now).await?;
     }
     if row.verdict == Verdict::Reject.as_str() {
-        judge(transaction, image, &row.review_before).await?;
+        let before = Error::read("review", &row.review_before)?;
+        images::set_review(transaction, image, before).await?;
     }
     sql("UPDATE label_reviews SET undone_at = $2, undone_by = $3 WHERE review_id = $1")
         .bind(&row.review_id)
