@@ -21,6 +21,7 @@ use super::roles::DataFlag;
   sightscan crawl Berlin
   sightscan crawl Berlin --sights-limit 3 --limit 10 --sources commons,openverse
   sightscan crawl Berlin --sights sights.csv --sources ./pictures
+  sightscan crawl Berlin --sources google-images,pinterest --full --no-gui false
   sightscan crawl --no_gui true --full true --limit 10 --no_driver true --region Berlin
 Keys are read from MAPS_KEY (Google Places), FLICKR_KEY, CUSTOM_SEARCH_KEY and CUSTOM_SEARCH_ENGINE."
 )]
@@ -39,7 +40,7 @@ pub(crate) struct Arguments {
     /// Sights that are crawled at once [default: 4].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Whether sources of Google may be asked.
+    /// Whether sources of Google may be asked: places, custom-search, google-images.
     #[arg(long, num_args = 0..=1, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     google: bool,
     /// Sources of Google: full-size pictures instead of thumbnails.
@@ -48,13 +49,13 @@ pub(crate) struct Arguments {
     /// Sources of Google: pictures of faces only.
     #[arg(long, num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     face: bool,
-    /// Taken for the original's scripts: no source opens a window.
+    /// Sources that need a browser: without a window (auto and true), or with one to look at (false) [default: auto].
     #[arg(long, alias = "no_gui", num_args = 0..=1, default_missing_value = "true")]
     no_gui: Option<NoGui>,
     /// Pictures that are stored of each sight, at most; 0 is as many as there are [default: $MAX_IMAGES_PER_SIGHT, else 100].
     #[arg(long, value_name = "N")]
     limit: Option<u32>,
-    /// Taken for the original's scripts: no driver is needed.
+    /// Taken for the original's scripts: the system's Chromium is driven without a driver, whatever is said here.
     #[arg(long, alias = "no_driver", num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     no_driver: Option<bool>,
     /// Sights, at most [default: $MAX_SIGHTS_PER_CITY, else 10].
@@ -63,8 +64,8 @@ pub(crate) struct Arguments {
     /// Who names the sights: wikidata, openstreetmap, places, or a file [default: wikidata].
     #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
     sights: Option<Vec<String>>,
-    /// Who names pictures, in this order: commons, openverse, flickr, custom-search, a folder, a .zip, a list of
-    /// addresses (.txt or .csv) [default: commons].
+    /// Who names pictures, in this order: commons, openverse, flickr, custom-search, google-images and pinterest (both
+    /// need Chromium; licences are not known), a folder, a .zip, a list of addresses (.txt or .csv) [default: commons].
     #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
     sources: Option<Vec<String>>,
     /// Tell the result as JSON.
@@ -106,6 +107,8 @@ impl Arguments {
         let crawl = &mut setup.config.crawl;
         self.sights.take().into_iter().for_each(|sights| crawl.sights = sights);
         self.sources.take().into_iter().for_each(|sources| crawl.sources = sources);
+        self.threads.into_iter().for_each(|threads| crawl.threads = threads);
+        self.no_gui.into_iter().for_each(|no_gui| crawl.headless = !matches!(no_gui, NoGui::False));
     }
 
     fn options(&self, city: String, setup: &Setup) -> Options {
@@ -114,7 +117,7 @@ impl Arguments {
             city,
             max_sights: self.sights_limit.unwrap_or(cities.max_sights_per_city),
             max_pictures: self.limit.unwrap_or(cities.max_images_per_sight),
-            threads: self.threads.unwrap_or(crawl.threads),
+            threads: crawl.threads,
             skip: self.skip,
             google: Google { is_allowed: self.google, full: self.full, face: self.face },
         }

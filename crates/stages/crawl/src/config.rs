@@ -1,4 +1,4 @@
-//! The section `[crawl]` of the configuration, and the crawler that it describes.
+//! The section `[crawl]` of the configuration.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,18 +8,11 @@ use serde::{Deserialize, Serialize};
 use sightscan_warehouse::Warehouse;
 use tracing::warn;
 
+use crate::assembly::Assembly;
 use crate::crawler::Crawler;
 use crate::fetch::{FetchConfig, Fetcher, SetUpError};
 use crate::intake::Demands;
 use crate::licence::Policy;
-use crate::sights::{
-    Merged, OpenStreetMap, OpenStreetMapConfig, Places, PlacesConfig, SightsFile, Wikidata, WikidataConfig,
-};
-use crate::sources::{
-    Addresses, ApiKey, Commons, CommonsConfig, CustomSearch, CustomSearchConfig, Flickr, FlickrConfig,
-    Folder, FolderConfig, Openverse, OpenverseConfig,
-};
-use crate::{ImageSource, SightSource};
 
 /// The section `[crawl]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,8 +20,8 @@ use crate::{ImageSource, SightSource};
 pub struct Config {
     /// Who names the sights of a city: `wikidata`, `openstreetmap`, `places`, or a file; those of several are merged.
     pub sights: Vec<String>,
-    /// Who names pictures, in the order in which they are asked: `commons`, `openverse`, `flickr`, `custom-search`, a
-    /// folder, a `.zip`, or a list of addresses (`.txt`, `.csv`).
+    /// Who names pictures, in the order in which they are asked: `commons`, `openverse`, `flickr`, `custom-search`,
+    /// `google-images`, `pinterest`, a folder, a `.zip`, or a list of addresses (`.txt`, `.csv`).
     pub sources: Vec<String>,
     /// Licences that are used beside the free ones, by their SPDX identifiers.
     pub licences: Vec<String>,
@@ -56,6 +49,12 @@ pub struct Config {
     pub pace_ms: u64,
     /// An answer that takes longer is given up, in seconds.
     pub timeout_seconds: u64,
+    /// The browser of `google-images` and `pinterest`; the one that is found on the machine if it is not set.
+    pub chromium: Option<PathBuf>,
+    /// Whether that browser has no window.
+    pub headless: bool,
+    /// What does not appear on a page of it in this time is given up, in seconds.
+    pub patience_seconds: u64,
     /// Where services are, for those that are not where they are usually: `wikidata = "http://127.0.0.1:9000"`.
     pub services: Services,
 }
@@ -78,6 +77,10 @@ pub struct Services {
     pub flickr: Option<ServiceUrl>,
     /// Google Custom Search.
     pub custom_search: Option<ServiceUrl>,
+    /// Google's search for images, as a browser sees it.
+    pub google_images: Option<ServiceUrl>,
+    /// Pinterest, as a browser sees it.
+    pub pinterest: Option<ServiceUrl>,
 }
 
 /// The address of a service, as it is written in a file.
@@ -102,9 +105,11 @@ impl From<ServiceUrl> for String {
     }
 }
 
-/// Where a service is: where somebody has set it, or where it usually is.
-fn base(set: Option<&ServiceUrl>, usual: Url) -> Url {
-    set.map_or(usual, |service| service.0.clone())
+impl ServiceUrl {
+    /// Where it is.
+    pub(crate) const fn url(&self) -> &Url {
+        &self.0
+    }
 }
 
 /// What the flags of the original's crawler say beside the limits.
@@ -146,6 +151,23 @@ pub enum ConfigError {
         /// The environment variable.
         variable: &'static str,
     },
+    /// A source needs a browser, and there is none.
+    #[error(
+        "the source `{source_name}` looks at pages with Chromium, and {missing}: install it (on Debian `apt-get install \
+         chromium`), or set `chromium = \"/path/to/it\"` in [crawl]; `--sources commons` needs none"
+    )]
+    NoBrowser {
+        /// The source.
+        source_name: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// This program was built without the part that drives a browser.
+    #[error(
+        "the source `{0}` looks at pages with a browser, which this program was built without: build it with \
+         `--features browser`, or ask another source, such as `commons`"
+    )]
+    WithoutBrowser(String),
     /// Nothing is left to ask.
     #[error("no source of {0} is left: name one, or allow those of Google")]
     NoSource(&'static str),
@@ -172,27 +194,19 @@ impl Default for Config {
             requests_per_host: 3,
             pace_ms: 100,
             timeout_seconds: 60,
+            chromium: None,
+            headless: true,
+            patience_seconds: 10,
             services: Services::default(),
         }
     }
-}
-
-const SIGHTS: &str = "wikidata, openstreetmap, places";
-const PICTURES: &str = "commons, openverse, flickr, custom-search";
-
-/// Puts sources together.
-struct Assembly<'a, V> {
-    config: &'a Config,
-    google: Google,
-    fetcher: Fetcher,
-    variable: V,
 }
 
 impl Config {
     /// The crawler that is described. Keys are read from the environment through `variable`.
     ///
     /// # Errors
-    /// When a source is not known or its key is missing.
+    /// When a source is not known, or its key or its browser is missing.
     pub fn crawler(
         &self,
         warehouse: Warehouse,
@@ -213,7 +227,7 @@ impl Config {
         google: Google,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Crawler, ConfigError> {
-        let assembly = Assembly { config: self, google, fetcher: fetcher.clone(), variable };
+        let assembly = Assembly::new(self, google, fetcher.clone(), variable);
         Ok(Crawler {
             warehouse,
             fetcher,
@@ -239,9 +253,7 @@ impl Config {
             ..FetchConfig::default()
         }
     }
-}
 
-impl Config {
     /// Whom to write to about what is fetched.
     fn who_asks(&self) -> &str {
         self.contact.as_deref().unwrap_or_else(|| {
@@ -254,9 +266,19 @@ impl Config {
 impl Services {
     /// The hosts of those that somebody has set: they may have private addresses.
     fn hosts(&self) -> Vec<String> {
-        let Self { wikidata, openstreetmap, places, commons, openverse, flickr, custom_search } = self;
+        let Self { wikidata, openstreetmap, places, commons, openverse, flickr, custom_search, .. } = self;
         let set = [wikidata, openstreetmap, places, commons, openverse, flickr, custom_search];
-        set.into_iter().flatten().filter_map(|service| host(&service.0)).collect()
+        let of_pages = self.hosts_of_pages();
+        set.into_iter().flatten().filter_map(|service| host(&service.0)).chain(of_pages).collect()
+    }
+
+    /// Those of them whose pages a browser looks at.
+    pub(crate) fn hosts_of_pages(&self) -> Vec<String> {
+        [&self.google_images, &self.pinterest]
+            .into_iter()
+            .flatten()
+            .filter_map(|service| host(&service.0))
+            .collect()
     }
 }
 
@@ -264,114 +286,4 @@ impl Services {
 fn host(url: &Url) -> Option<String> {
     let host = url.host_str()?;
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
-}
-
-impl<V: Fn(&str) -> Option<String>> Assembly<'_, V> {
-    fn sights(&self) -> Result<Box<dyn SightSource>, ConfigError> {
-        let mut sources = Vec::new();
-        for name in &self.config.sights {
-            sources.extend(self.sight_source(name)?);
-        }
-        if sources.len() > 1 {
-            return Ok(Box::new(Merged::new(sources)));
-        }
-        sources.pop().ok_or(ConfigError::NoSource("sights"))
-    }
-
-    /// A source of sights; none where it is not allowed.
-    fn sight_source(&self, name: &str) -> Result<Option<Box<dyn SightSource>>, ConfigError> {
-        let (fetcher, services) = (self.fetcher.clone(), &self.config.services);
-        Ok(Some(match name {
-            "wikidata" => {
-                let usual = WikidataConfig::default();
-                let base = base(services.wikidata.as_ref(), usual.base);
-                Box::new(Wikidata::new(fetcher, &WikidataConfig { base }))
-            }
-            "openstreetmap" => {
-                let usual = OpenStreetMapConfig::default();
-                let base = base(services.openstreetmap.as_ref(), usual.base);
-                Box::new(OpenStreetMap::new(fetcher, &OpenStreetMapConfig { base }))
-            }
-            "places" if !self.google.is_allowed => return Ok(None),
-            "places" => {
-                let usual = PlacesConfig::new(self.key("places", "MAPS_KEY")?);
-                let base = base(services.places.as_ref(), usual.base);
-                Box::new(Places::new(fetcher, PlacesConfig { base, ..PlacesConfig::new(usual.key) }))
-            }
-            path => Box::new(SightsFile::new(existing(path, "sights", SIGHTS)?)),
-        }))
-    }
-
-    fn sources(&self) -> Result<Vec<Box<dyn ImageSource>>, ConfigError> {
-        let mut sources = Vec::new();
-        for name in &self.config.sources {
-            sources.extend(self.source(name)?);
-        }
-        if sources.is_empty() { Err(ConfigError::NoSource("pictures")) } else { Ok(sources) }
-    }
-
-    /// A source of pictures; none where it is not allowed.
-    fn source(&self, name: &str) -> Result<Option<Box<dyn ImageSource>>, ConfigError> {
-        let (fetcher, services) = (self.fetcher.clone(), &self.config.services);
-        Ok(Some(match name {
-            "commons" => {
-                let usual = CommonsConfig::default();
-                let base = base(services.commons.as_ref(), usual.base);
-                Box::new(Commons::new(fetcher, &CommonsConfig { base }))
-            }
-            "openverse" => {
-                let usual = OpenverseConfig::default();
-                let base = base(services.openverse.as_ref(), usual.base.clone());
-                Box::new(Openverse::new(fetcher, &OpenverseConfig { base, ..usual }))
-            }
-            "flickr" => {
-                let usual = FlickrConfig::new(self.key("flickr", "FLICKR_KEY")?);
-                let base = base(services.flickr.as_ref(), usual.base.clone());
-                Box::new(Flickr::new(fetcher, FlickrConfig { base, ..usual }))
-            }
-            "custom-search" if !self.google.is_allowed => return Ok(None),
-            "custom-search" => Box::new(self.custom_search()?),
-            path => self.own(existing(path, "pictures", PICTURES)?),
-        }))
-    }
-
-    fn custom_search(&self) -> Result<CustomSearch, ConfigError> {
-        let key = self.key("custom-search", "CUSTOM_SEARCH_KEY")?;
-        let engine = (self.variable)("CUSTOM_SEARCH_ENGINE").filter(|engine| !engine.trim().is_empty());
-        let engine = engine
-            .ok_or(ConfigError::NoKey { source_name: "custom-search", variable: "CUSTOM_SEARCH_ENGINE" })?;
-        let usual = CustomSearchConfig::new(key, engine.trim());
-        let base = base(self.config.services.custom_search.as_ref(), usual.base.clone());
-        let Google { full, face, .. } = self.google;
-        Ok(CustomSearch::new(self.fetcher.clone(), CustomSearchConfig { base, full, face, ..usual }))
-    }
-
-    /// Pictures that somebody has collected.
-    fn own(&self, path: PathBuf) -> Box<dyn ImageSource> {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if matches!(ending, "txt" | "csv") {
-            return Box::new(Addresses::new(path));
-        }
-        let Config { own_licence, own_author, max_bytes, .. } = self.config;
-        let (licence, author) = (own_licence.clone(), own_author.clone());
-        Box::new(Folder::new(FolderConfig {
-            licence,
-            author,
-            max_bytes: *max_bytes,
-            ..FolderConfig::new(path)
-        }))
-    }
-
-    fn key(&self, source_name: &'static str, variable: &'static str) -> Result<ApiKey, ConfigError> {
-        let key = (self.variable)(variable).filter(|key| !key.trim().is_empty());
-        key.map(|key| ApiKey::new(&key)).ok_or(ConfigError::NoKey { source_name, variable })
-    }
-}
-
-fn existing(path: &str, what: &'static str, known: &'static str) -> Result<PathBuf, ConfigError> {
-    let found = PathBuf::from(path);
-    if found.exists() {
-        return Ok(found);
-    }
-    Err(ConfigError::UnknownSource { name: path.to_owned(), what, known })
 }

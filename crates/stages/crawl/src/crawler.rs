@@ -68,12 +68,16 @@ impl Crawler {
         let sights = self.find_sights(&city, &order).await?;
         info!(city = %known.slug, sights = sights.len(), "crawl begins");
         let tally = Arc::new(Tally::new(sights.len(), order.max_pictures, tell));
+        let held: Vec<_> = self.sources.iter().filter_map(|source| source.hold()).collect();
         let crawls: Vec<_> = sights
             .iter()
             .map(|sight| self.crawl_sight(&order, &city, sight, Arc::clone(&tally)).boxed())
             .collect();
         let reports: Vec<Result<SightReport>> =
             stream::iter(crawls).buffer_unordered(order.threads.max(1)).collect().await;
+        for one in held {
+            one.let_go().await;
+        }
         let report = Report::of(reports)?;
         report.sparse().for_each(|sight| {
             warn!(city = %known.slug, sight = sight.name, pictures = sight.kept, "has less than half of the mean");

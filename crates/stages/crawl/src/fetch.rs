@@ -7,11 +7,14 @@
 //!
 //! Addresses come from strangers. Only public ones are connected to, whatever a name resolves to and wherever a
 //! redirect leads; proxies are never used, because they would resolve names themselves. Answers are limited in bytes
-//! and time and are never decompressed.
+//! and time and are never decompressed. A browser, which connects to whatever a page names, is let out by a door that
+//! has the same rules.
 
 mod address;
 mod answer;
 mod call;
+#[cfg(feature = "browser")]
+mod door;
 mod guard;
 mod hosts;
 mod keyed;
@@ -19,6 +22,7 @@ mod metrics;
 mod opt_out;
 mod robots;
 mod trouble;
+mod visit;
 mod wait;
 mod web;
 
@@ -32,6 +36,10 @@ use serde::de::DeserializeOwned;
 
 use call::{Call, Kind};
 use web::Web;
+
+#[cfg(feature = "browser")]
+pub(crate) use door::Door;
+pub use visit::Visit;
 
 /// Fetches answers of services and pictures. Clones are cheap and share everything.
 #[derive(Debug, Clone)]
@@ -181,6 +189,21 @@ impl Fetcher {
     pub async fn picture(&self, url: &Url) -> Result<Fetched, FetchError> {
         let picture = self.web.fetch(&Call::get(Kind::Picture, url.clone()), Ok).await?;
         Ok(Fetched { bytes: picture.bytes, url: picture.url })
+    }
+
+    /// Waits until a page may be opened by other means than this fetcher, such as a browser: robots.txt, the pace and
+    /// the number of requests in flight are those of the fetcher.
+    ///
+    /// # Errors
+    /// [`FetchError::Refused`] when robots.txt forbids it or the address is not public, [`FetchError::Failed`] when this
+    /// cannot be said now, or the host wants a longer pause than anybody waits.
+    pub async fn may_visit(&self, url: &Url) -> Result<Visit, FetchError> {
+        Visit::begin(Arc::clone(&self.web), url.clone()).await
+    }
+
+    /// Who we are.
+    pub fn user_agent(&self) -> &str {
+        self.web.user_agent()
     }
 
     async fn service<T: DeserializeOwned>(&self, call: Call) -> Result<T, FetchError> {

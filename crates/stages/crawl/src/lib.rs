@@ -5,6 +5,7 @@
 //! them together and stores what is wanted.
 #![forbid(unsafe_code)]
 
+mod assembly;
 mod config;
 mod crawler;
 mod error;
@@ -22,4 +23,4 @@ pub use config::{Config, ConfigError, Google, Services};
 pub use crawler::{Crawler, Order, Tell};
 pub use error::{Error, Result};
 pub use report::{Counts, Report, SightReport, Tally};
-pub use wanted::{Candidate, City, ImageSource, Picture, Sight, SightSource, SourceError};
+pub use wanted::{Candidate, City, Held, ImageSource, Picture, Sight, SightSource, SourceError};

@@ -6,6 +6,7 @@
 //! | [`Openverse`] | none | as its page says |
 //! | [`Flickr`] | yes | as its page says |
 //! | [`CustomSearch`] | yes | that of the filter, else not known |
+//! | `GoogleImages`, `Pinterest` (feature `browser`) | none | not known |
 //! | [`Folder`] | none | that of the settings |
 //! | [`Addresses`] | none | that of the file |
 //!
@@ -29,8 +30,13 @@
 //!    that no error has the key in it.
 //! 7. **Name it** in the table above, in the `pub use` below, and where the settings choose sources.
 //!
+//! A page that has to be looked at with a browser is an adapter of the feature `browser`: one file in `sources/browser`
+//! that says how to search, and where results are on the page.
+//!
 //! A source of sights is added in the same way, in [`sights`](crate::sights).
 
+#[cfg(feature = "browser")]
+mod browser;
 mod commons;
 mod custom_search;
 mod flickr;
@@ -42,6 +48,10 @@ mod rows;
 mod service;
 mod urls;
 
+#[cfg(feature = "browser")]
+pub use browser::{
+    Browser, BrowserConfig, GoogleImages, GoogleImagesConfig, Pinterest, PinterestConfig, find_chromium,
+};
 pub use commons::{Commons, CommonsConfig};
 pub use custom_search::{CustomSearch, CustomSearchConfig};
 pub use flickr::{Flickr, FlickrConfig};
@@ -51,6 +61,8 @@ pub use service::ApiKey;
 pub use urls::Addresses;
 
 pub(crate) use rows::read_rows;
+#[cfg(feature = "browser")]
+use service::joined;
 pub(crate) use service::{Service, fixed};
 
 use reqwest::Url;

@@ -94,6 +94,18 @@ pub trait ImageSource: Send + Sync {
         city: &'a City,
         sight: &'a Sight,
     ) -> BoxStream<'a, Result<Candidate, SourceError>>;
+
+    /// Keeps open what is slow to open, as a browser is, from the first sight of a crawl to the last. Most sources have
+    /// nothing of the kind.
+    fn hold(&self) -> Option<Box<dyn Held>> {
+        None
+    }
+}
+
+/// What a source keeps open as long as a crawl goes on. Dropped, it ends by itself a moment later.
+pub trait Held: Send + Sync {
+    /// Ends it, if nobody else holds it, and waits until it has ended.
+    fn let_go(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
 /// Why a source named nothing.

@@ -1,12 +1,13 @@
 //! Crawls of a city against a fake of Wikimedia with real pictures.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use sightscan_crawl::fetch::FetchConfig;
 use sightscan_crawl::{Error, Order};
 use sightscan_testkit::database::TestDatabase;
-use sightscan_testkit::upstreams::world::Licence;
-use sightscan_testkit::upstreams::{Fault, World};
+use sightscan_testkit::upstreams::world::{Licence, Sight};
+use sightscan_testkit::upstreams::{Fault, Seen, World};
 use sightscan_testkit::{on_both_engines, scale};
 use sightscan_types::Review;
 use sightscan_types::Sha256;
@@ -21,6 +22,9 @@ on_both_engines![
     w_l1_what_is_not_free_is_quarantined,
     faulty_upstreams_and_kills_change_nothing,
 ];
+
+/// Where the fake of Wikimedia has its pictures.
+const PICTURES: &str = "/wikipedia/commons/";
 
 /// What is in the warehouse: the sources and hashes of the images.
 async fn stored(site: &Site) -> BTreeSet<(String, Sha256)> {
@@ -77,7 +81,7 @@ async fn row_15_w_c21_nothing_is_fetched_twice(test: TestDatabase) {
     // A higher limit fetches what is missing, and nothing else.
     let report = site.crawl(Order { max_pictures: 8, ..few }).await.unwrap();
     assert_eq!(report.kept(), 40);
-    let all = site.wikimedia.upstream.log().requests_to("/wikipedia/commons/");
+    let all = site.wikimedia.upstream.log().requests_to(PICTURES);
     let different: BTreeSet<&str> = all.iter().map(|seen| seen.address.as_str()).collect();
     assert_eq!(all.len(), different.len());
 }
@@ -144,6 +148,35 @@ async fn faulty_upstreams_and_kills_change_nothing(test: TestDatabase) {
 async fn stored_in(calm: &Site, site: &Site) -> BTreeSet<(String, Sha256)> {
     let (from, to) = (calm.wikimedia.upstream.url(), site.wikimedia.upstream.url());
     stored(calm).await.into_iter().map(|(source, hash)| (source.replace(from, to), hash)).collect()
+}
+
+#[tokio::test]
+async fn row_13_so_many_sights_are_crawled_at_once() {
+    let Some(world) = World::of_sights() else { return };
+    for threads in [1, 4] {
+        let site = Site::new(TestDatabase::sqlite().await, world.clone()).await;
+        let slow = std::iter::repeat_n(Fault::Slow(Duration::from_millis(300)), world.pictures.len());
+        site.wikimedia.upstream.faults().next(PICTURES, slow);
+        let order = Order { threads, max_pictures: 8, ..site.order() };
+        // All pictures come from one host here, which must not be what limits it.
+        let fetching = FetchConfig { per_host: 100, ..site.fetching() };
+        site.crawler_that_fetches(fetching).crawl(order, quietly()).await.unwrap();
+        let pictures = site.wikimedia.upstream.log().requests_to(PICTURES);
+        assert_eq!(most_sights_at_once(&pictures, &world), threads);
+    }
+}
+
+/// The most sights whose pictures were being fetched at one moment.
+fn most_sights_at_once(pictures: &[Seen], world: &World) -> usize {
+    let sight_of = |seen: &Seen| {
+        let is_of = |sight: &&Sight| seen.address.contains(&sight.name.replace(' ', "_"));
+        world.sights.iter().find(is_of).map(|sight| sight.name.as_str()).unwrap()
+    };
+    let at = |moment: Instant| {
+        let in_flight = pictures.iter().filter(|seen| seen.begun <= moment && moment < seen.ended.unwrap());
+        in_flight.map(sight_of).collect::<BTreeSet<_>>().len()
+    };
+    pictures.iter().map(|seen| at(seen.begun)).max().unwrap()
 }
 
 #[tokio::test]

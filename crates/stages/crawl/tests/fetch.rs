@@ -522,6 +522,29 @@ async fn requests_keep_the_pace() {
 }
 
 #[tokio::test]
+async fn w_l1_who_opens_pages_otherwise_has_the_same_manners() {
+    let server = gallery().await;
+    server.set_robots("User-agent: *\nDisallow: /private\n");
+    let fetcher = Fetcher::new(FetchConfig { per_host: 1, ..quick(&[server.host()]) }).unwrap();
+    let url = at(&server, "/page");
+    assert_eq!(refused(fetcher.may_visit(&at(&server, "/private")).await), "robots.txt forbids it");
+    assert_eq!(
+        refused(fetcher.may_visit(&"http://127.0.0.1:9/".parse().unwrap()).await),
+        "its address is not public"
+    );
+    let visit = fetcher.may_visit(&url).await.unwrap();
+    let another = at(&server, "/a.png");
+    let waits = tokio::time::timeout(Duration::from_millis(300), fetcher.picture(&another)).await;
+    assert!(waits.is_err() && server.log().count("/a.png") == 0, "one at a time");
+    assert!(visit.answered(200, None).is_ok());
+    assert_eq!(refused(visit.answered(403, None)), "403 Forbidden");
+    assert!(failed(visit.answered(429, Some("1"))).contains("429"));
+    assert!(failed(visit.answered(503, Some("9999"))).contains("no requests until"));
+    drop(visit);
+    assert!(failed(fetcher.may_visit(&url).await).contains("no requests until"), "the pause is the host's");
+}
+
+#[tokio::test]
 async fn crawl_delay_is_kept() {
     let server = gallery().await;
     server.set_robots("User-agent: *\nCrawl-delay: 0.2\n");

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+#[cfg(feature = "browser")]
+mod browser;
 mod crawl;
 mod fetch;
 mod sources;

@@ -35,23 +35,30 @@ impl Site {
         Self { wikimedia: Wikimedia::start(world).await, warehouse, city, test, _folder: folder }
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let mut config = Config { min_side: 16, ..Config::default() };
         let url = || self.wikimedia.upstream.url().to_owned().try_into().ok();
         (config.services.wikidata, config.services.commons) = (url(), url());
         config
     }
 
-    /// A crawler that does not wait for long.
-    pub(crate) fn crawler(&self) -> Crawler {
-        let fetching = FetchConfig {
+    /// Fetching that does not wait for long.
+    pub(crate) fn fetching(&self) -> FetchConfig {
+        FetchConfig {
             user_agent: "SightScan/0 (tests; nobody@example.org)".to_owned(),
             pace: Duration::ZERO,
             back_off: Duration::from_millis(1),
             timeout: Duration::from_secs(10),
             trusted_hosts: vec![self.wikimedia.upstream.host().to_owned()],
             ..FetchConfig::default()
-        };
+        }
+    }
+
+    pub(crate) fn crawler(&self) -> Crawler {
+        self.crawler_that_fetches(self.fetching())
+    }
+
+    pub(crate) fn crawler_that_fetches(&self, fetching: FetchConfig) -> Crawler {
         let fetcher = Fetcher::new(fetching).unwrap();
         self.config().crawler_with(fetcher, self.warehouse.clone(), Google::default(), |_| None).unwrap()
     }

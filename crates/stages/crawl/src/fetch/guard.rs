@@ -23,18 +23,15 @@ impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
-            Ok(checked(found)?)
+            let addresses: Addrs = Box::new(checked(found)?.into_iter());
+            Ok(addresses)
         })
     }
 }
 
 /// One bad address is enough: no host of good will has both kinds.
-fn checked(found: Vec<SocketAddr>) -> Result<Addrs, NotPublic> {
-    if found.iter().all(|address| is_public(address.ip())) {
-        Ok(Box::new(found.into_iter()))
-    } else {
-        Err(NotPublic)
-    }
+pub(super) fn checked(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NotPublic> {
+    if found.iter().all(|address| is_public(address.ip())) { Ok(found) } else { Err(NotPublic) }
 }
 
 /// The hosts that may have private addresses.
@@ -47,8 +44,12 @@ impl Trusted {
     }
 
     pub(super) fn has(&self, url: &Url) -> bool {
-        let Some(host) = url.host_str() else { return false };
-        let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
+        url.host_str().is_some_and(|host| self.knows(host, url.port_or_known_default()))
+    }
+
+    /// The host as addresses have it: in small letters, and in brackets where it is one of IPv6.
+    pub(super) fn knows(&self, host: &str, port: Option<u16>) -> bool {
+        let with_port = port.map(|port| format!("{host}:{port}"));
         self.0.iter().any(|trusted| trusted == host || Some(trusted) == with_port.as_ref())
     }
 }
@@ -113,7 +114,7 @@ mod tests {
     fn one_private_address_spoils_a_name() {
         let public: SocketAddr = "8.8.8.8:0".parse().unwrap();
         let private: SocketAddr = "[fd00::1]:0".parse().unwrap();
-        assert_eq!(checked(vec![public]).unwrap().collect::<Vec<_>>(), [public]);
+        assert_eq!(checked(vec![public]).unwrap(), [public]);
         assert_eq!(checked(vec![public, private]).err(), Some(NotPublic));
     }
 

@@ -13,6 +13,9 @@ use super::wait::when;
 /// A year is as good as any longer pause, and can be added to every moment.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// A request in flight, as long as this lives.
+pub(super) type Pass = OwnedSemaphorePermit;
+
 /// A host, whatever the protocol.
 #[derive(Debug)]
 pub(super) struct Host {
@@ -46,7 +49,7 @@ impl Host {
     }
 
     /// Waits until a request may begin; it is in flight as long as its pass lives.
-    pub(super) async fn enter(&self, max_wait: Duration) -> Result<OwnedSemaphorePermit, Trouble> {
+    pub(super) async fn enter(&self, max_wait: Duration) -> Result<Pass, Trouble> {
         let Ok(pass) = Arc::clone(&self.in_flight).acquire_owned().await else {
             unreachable!("nobody closes it");
         };

@@ -28,7 +28,12 @@ fn random() -> f64 {
 
 /// The wait that an answer asks for.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    wait_of(headers.get(RETRY_AFTER)?.to_str().ok()?, now())
+    asked_for(headers.get(RETRY_AFTER)?.to_str().ok()?)
+}
+
+/// The wait that the text of a `Retry-After` asks for.
+pub(super) fn asked_for(value: &str) -> Option<Duration> {
+    wait_of(value, now())
 }
 
 /// When a wait that begins now is over, as text.

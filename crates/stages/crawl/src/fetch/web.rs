@@ -13,7 +13,7 @@ use tracing::debug;
 use super::answer::{Answer, explanation, read};
 use super::call::{Call, Kind, bare};
 use super::guard::{PublicOnly, Trusted, check};
-use super::hosts::{self, Host, too_long};
+use super::hosts::{self, Host, Pass, too_long};
 use super::keyed::Keyed;
 use super::robots::{self, Origin, Rules};
 use super::trouble::Trouble;
@@ -154,24 +154,51 @@ impl Web {
     /// What a status says that is not good, to us and to the host's other visitors.
     async fn refusal(&self, call: &Call, response: Response, host: &Host) -> Trouble {
         let status = response.status();
-        if let Some(wait) = self.wanted_pause(&response) {
-            host.pause(wait);
-            if wait > self.config.max_wait {
-                return too_long(wait);
-            }
+        if let Err(trouble) = self.heed(status, retry_after(response.headers()), host) {
+            return trouble;
         }
         let description = described(call, response).await;
         if is_passing(status) { Trouble::Passing(description) } else { Trouble::Final(description) }
     }
 
-    /// The pause that a host asks for, or needs.
-    fn wanted_pause(&self, response: &Response) -> Option<Duration> {
-        let wanted = retry_after(response.headers());
-        match response.status() {
-            StatusCode::TOO_MANY_REQUESTS => Some(wanted.unwrap_or(self.config.back_off)),
-            StatusCode::SERVICE_UNAVAILABLE => wanted,
-            _ => None,
+    /// Gives a host the pause that it asks for, or needs; refused where nobody waits for so long.
+    fn heed(&self, status: StatusCode, wanted: Option<Duration>, host: &Host) -> Result<(), Trouble> {
+        let wait = match status {
+            StatusCode::TOO_MANY_REQUESTS => wanted.unwrap_or(self.config.back_off),
+            StatusCode::SERVICE_UNAVAILABLE => wanted.unwrap_or_default(),
+            _ => return Ok(()),
+        };
+        host.pause(wait);
+        if wait > self.config.max_wait { Err(too_long(wait)) } else { Ok(()) }
+    }
+
+    /// Waits until somebody else, such as a browser, may open a page.
+    pub(super) async fn let_visit(&self, url: &Url) -> Result<(Arc<Host>, Pass), Trouble> {
+        let route = self.begin(&Call::get(Kind::Page, url.clone()));
+        check(&route.url, route.is_trusted)?;
+        let host = self.host(&route.url);
+        self.ask_robots(&route.url, &host).await?;
+        let pass = host.enter(self.config.max_wait).await?;
+        Ok((host, pass))
+    }
+
+    /// What the status of such a page says, to us and to the host's other visitors.
+    pub(super) fn judge_visit(
+        &self,
+        status: StatusCode,
+        wanted: Option<Duration>,
+        host: &Host,
+    ) -> Result<(), Trouble> {
+        if status.is_success() {
+            return Ok(());
         }
+        self.heed(status, wanted, host)?;
+        let description = status.to_string();
+        Err(if is_passing(status) { Trouble::Passing(description) } else { Trouble::Final(description) })
+    }
+
+    pub(super) fn user_agent(&self) -> &str {
+        &self.config.user_agent
     }
 
     async fn ask_robots(&self, url: &Url, host: &Host) -> Result<(), Trouble> {

@@ -114,6 +114,12 @@ fn bare(mut url: Url) -> Url {
     url
 }
 
+/// A path below a base URL.
+#[cfg(feature = "browser")]
+pub(super) fn joined(base: &Url, path: &str) -> Url {
+    folder(base).join(path).unwrap_or_else(|_| base.clone())
+}
+
 /// With a `/` at the end, so that a relative path does not replace the last part.
 fn folder(base: &Url) -> Url {
     let mut base = base.clone();
