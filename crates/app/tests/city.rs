@@ -4,14 +4,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use sightscan_testkit::upstreams::World;
 use sightscan_testkit::upstreams::vision::{API_KEY, Vision};
 use sightscan_testkit::upstreams::wikimedia::Wikimedia;
 use tokio::runtime::Runtime;
 
 use crate::program::{Server, failure_of, folder_with_model, stdout_of};
-use crate::roles::{events_until, get, request_city, role};
+use crate::roles::{call, events_until, get, request_city, role};
 
 /// The services of a city, on a runtime of their own.
 struct Outside {
@@ -98,7 +99,27 @@ fn a_name_becomes_labelled_licensed_pictures_within_the_budget_also_when_it_is_k
     assert!(outside.wikimedia.upstream.log().most_in_flight() <= 3);
     // Eight of each of four sights were not decided yet when it was killed.
     assert!(pictures.len() <= outside.wikimedia.world().pictures.len() + 32, "{}", pictures.len());
+    let (_, metrics) = call(Method::GET, &server.url("/metrics"), None);
+    assert!(metrics.to_string().contains("sightscan_fetches_total"), "{metrics}");
+    a_person_has_the_last_word(&server, folder.path());
     outside.runtime.shutdown_background();
+}
+
+/// Says that there is nothing in an image in which machines see something; data sets say so from then on.
+fn a_person_has_the_last_word(server: &Server, data: &Path) {
+    let task = get(&server.url("/v1/label/next?city=paris&reviewer=anna"));
+    assert!(task["doubt"].is_number() && task["basis"].is_string(), "{task}");
+    let said = json!({"city": "paris", "image": task["image"], "basis": task["basis"], "reviewer": "anna",
+        "verdict": "negative"});
+    let (status, written) = call(Method::POST, &server.url("/v1/label/reviews"), Some(said));
+    assert_eq!(status, 201, "{written}");
+    let image = get(&server.url(&format!("/v1/images/{}", task["image"].as_str().unwrap())));
+    assert_eq!(image["label"]["producer"], json!({"kind": "human", "name": "anna"}));
+    let mut export = role(data, "export");
+    let told = stdout_of(export.arg("Paris").arg(data.join("paris.zip")).args(["--only", "human"]));
+    assert!(told.contains("1 negative"), "{told}");
+    let (status, problem) = call(Method::GET, &server.url("/v1/cities/paris/dataset?format=pdf"), None);
+    assert_eq!((status, &problem["type"]), (400, &json!("urn:sightscan:problem:invalid-parameter")));
 }
 
 #[test]

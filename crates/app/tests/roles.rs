@@ -35,7 +35,7 @@ fn api(data: &Path) -> Server {
 }
 
 /// Sends a request and gives the status and the body.
-fn call(method: reqwest::Method, url: &str, body: Option<Value>) -> (u16, Value) {
+pub(crate) fn call(method: reqwest::Method, url: &str, body: Option<Value>) -> (u16, Value) {
     block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut request = client.request(method, url).bearer_auth(TOKEN);

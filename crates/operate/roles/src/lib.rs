@@ -18,18 +18,17 @@ mod setup;
 pub mod storage;
 pub mod token;
 mod vitals;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sightscan_cities::{Cities, Life, Scheduler};
-use sightscan_crawl::Google;
-use sightscan_jobs::{Observer, Registry, Runner, RunnerConfig, worker_name};
-use sightscan_label::ConfigError as LabelConfigError;
-use sightscan_types::{JobId, Stage};
+use sightscan_cities::{Cities, Scheduler};
+use sightscan_jobs::worker_name;
+use sightscan_types::JobId;
 use sightscan_warehouse::Warehouse;
 use sightscan_warehouse::jobs::Job;
-use tracing::{info, warn};
+use tracing::info;
 
 pub use config::Config;
 pub use error::{Error, Result};
@@ -40,6 +39,7 @@ pub use tokio_util::sync::CancellationToken as Stop;
 
 use public::Public;
 use vitals::{Parts, Watch};
+use work::Work;
 
 /// What a worker is told beyond the configuration.
 #[derive(Debug, Clone, Default)]
@@ -64,13 +64,12 @@ pub async fn up(setup: Setup, stop: Stop) -> Result<()> {
     let warehouse = setup.open().await?;
     let cities = setup.cities(&warehouse).await?;
     let options = WorkerOptions { queues: QUEUES.map(str::to_owned).to_vec(), exit_when_idle: None };
-    let (runner, scheduler) = (runner(&setup, &warehouse, &cities, &options)?, planner(&cities));
-    let counted = runner.metrics();
+    let (work, scheduler) = (Work::new(&setup, &warehouse, &cities, &options)?, planner(&cities));
     let public = Public::prepare(setup, &warehouse, Arc::clone(&cities)).await?;
     let parts = part_of_cities(&warehouse, &cities, &stop);
-    let parts = part_of_runner(part_of_scheduler(parts, &scheduler), counted);
+    let parts = work.part(part_of_scheduler(parts, &scheduler));
     let planning = scheduler.run(stop.clone());
-    let working = runner.run(stop.clone());
+    let working = work.run(stop.clone());
     let serving = async {
         let served = public.serve(parts, stop.clone()).await;
         // Whoever cannot answer need not work either.
@@ -106,11 +105,11 @@ pub async fn worker(setup: Setup, options: WorkerOptions, stop: Stop) -> Result<
     }
     let warehouse = setup.open().await?;
     let cities = setup.cities(&warehouse).await?;
-    let runner = runner(&setup, &warehouse, &cities, &options)?;
-    let parts = part_of_runner(part_of_cities(&warehouse, &cities, &stop), runner.metrics());
+    let work = Work::new(&setup, &warehouse, &cities, &options)?;
+    let parts = work.part(part_of_cities(&warehouse, &cities, &stop));
     listener::watch(setup.config.admin.listen, Arc::new(parts), stop.clone()).await?;
     info!(queues = options.queues.join(","), "worker takes jobs");
-    let summary = runner.run(stop).await;
+    let summary = work.run(stop).await;
     info!(?summary, "worker ends");
     warehouse.database.close().await;
     Ok(())
@@ -169,75 +168,10 @@ fn planner(cities: &Arc<Cities>) -> Arc<Scheduler> {
     Arc::new(Scheduler::new(cities, worker_name()))
 }
 
-fn runner(
-    setup: &Setup,
-    warehouse: &Warehouse,
-    cities: &Arc<Cities>,
-    options: &WorkerOptions,
-) -> Result<Runner> {
-    let registry = sightscan_cities::upkeep::register(Registry::new(), cities);
-    let registry = register_stages(registry, setup, warehouse, &options.queues)?;
-    tell_what_waits(&registry, &options.queues);
-    let worker = &setup.config.worker;
-    let config = RunnerConfig {
-        queues: options.queues.clone(),
-        concurrency: worker.concurrency,
-        lease: Duration::from_secs(worker.lease_seconds),
-        heartbeat: Duration::from_secs(worker.lease_seconds) / 3,
-        grace: Duration::from_secs(worker.grace_seconds),
-        exit_when_idle: options.exit_when_idle,
-        ..RunnerConfig::default()
-    };
-    let observer: Arc<dyn Observer> = Arc::new(Life::new(warehouse.database.clone()));
-    Runner::new(warehouse.database.clone(), registry, config, Some(observer))
-        .map_err(|error| Error::Metrics(error.to_string()))
-}
-
-/// Adds who crawls and who labels, where their jobs are wanted.
-fn register_stages(
-    mut registry: Registry,
-    setup: &Setup,
-    warehouse: &Warehouse,
-    queues: &[String],
-) -> Result<Registry> {
-    let is_wanted = |stage: Stage| queues.iter().any(|queue| queue == stage.as_str());
-    if is_wanted(Stage::Crawl) {
-        let crawler = crawl::crawler(setup, warehouse, Google::default())?;
-        let threads = setup.config.crawl.threads;
-        registry = sightscan_crawl::jobs::register(registry, Arc::new(crawler), threads);
-    }
-    if is_wanted(Stage::Label) {
-        registry = match label::labelling(setup, warehouse) {
-            Ok(labelling) => sightscan_label::jobs::register(registry, Arc::new(labelling)),
-            // Others may have the credentials.
-            Err(Error::LabelConfig(error @ LabelConfigError::NoCredentials(_))) => {
-                warn!("nothing is labelled here: {error}");
-                registry
-            }
-            Err(error) => return Err(error),
-        };
-    }
-    Ok(registry)
-}
-
-/// Says which of the queues this program has nobody for: their jobs wait for one that has.
-fn tell_what_waits(registry: &Registry, queues: &[String]) {
-    let known = registry.queues(queues);
-    let waiting: Vec<&str> =
-        queues.iter().map(String::as_str).filter(|queue| !known.contains(queue)).collect();
-    if !waiting.is_empty() {
-        warn!(queues = waiting.join(","), "nobody does such jobs here: they wait for a worker that can");
-    }
-}
-
 fn part_of_cities(warehouse: &Warehouse, cities: &Arc<Cities>, stop: &Stop) -> Parts {
     let watch = Watch::start(warehouse.database.clone(), stop.clone());
     let cities = Arc::clone(cities);
     Parts::default().with(move || watch.reasons(), move || cities.metrics())
-}
-
-fn part_of_runner(parts: Parts, metrics: Arc<sightscan_jobs::Metrics>) -> Parts {
-    parts.with(Vec::new, move || metrics.render())
 }
 
 fn part_of_scheduler(parts: Parts, scheduler: &Arc<Scheduler>) -> Parts {

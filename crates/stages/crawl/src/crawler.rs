@@ -71,14 +71,20 @@ impl Crawler {
         let held: Vec<_> = self.sources.iter().filter_map(|source| source.hold()).collect();
         let crawls: Vec<_> = sights
             .iter()
-            .map(|sight| self.crawl_sight(&order, &city, sight, Arc::clone(&tally)).boxed())
+            .enumerate()
+            .map(|(rank, sight)| {
+                let crawl = self.crawl_sight(&order, &city, sight, Arc::clone(&tally));
+                crawl.map(move |report| (rank, report)).boxed()
+            })
             .collect();
-        let reports: Vec<Result<SightReport>> =
+        let mut reports: Vec<(usize, Result<SightReport>)> =
             stream::iter(crawls).buffer_unordered(order.threads.max(1)).collect().await;
+        // In the order of their notability again.
+        reports.sort_by_key(|(rank, _)| *rank);
         for one in held {
             one.let_go().await;
         }
-        let report = Report::of(reports)?;
+        let report = Report::of(reports.into_iter().map(|(_, report)| report))?;
         report.sparse().for_each(|sight| {
             warn!(city = %known.slug, sight = sight.name, pictures = sight.kept, "has less than half of the mean");
         });

@@ -138,6 +138,11 @@ impl Fetcher {
         Ok(Self { web: Arc::new(Web::new(config)?) })
     }
 
+    /// What was fetched so far, counted, in Prometheus' text format.
+    pub fn metrics(&self) -> String {
+        self.web.metrics()
+    }
+
     /// What a service answers.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ pub struct Report {
 
 impl Report {
     /// Of all sights; an error that trying again may mend counts less than one that it will not.
-    pub(crate) fn of(sights: Vec<Result<SightReport>>) -> Result<Self> {
+    pub(crate) fn of(sights: impl IntoIterator<Item = Result<SightReport>>) -> Result<Self> {
         let (done, failed): (Vec<_>, Vec<_>) = sights.into_iter().partition(Result::is_ok);
         let mut errors: Vec<Error> = failed.into_iter().filter_map(Result::err).collect();
         errors.sort_by_key(Error::is_transient);

@@ -7,9 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
-use futures_util::future::join_all;
-use futures_util::stream::BoxStream;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{StreamExt, TryStreamExt};
 use sightscan_types::{ImageId, OriginKind, Provenance, Review};
 use sightscan_warehouse::crawls::{self, Decision, Named};
 use sightscan_warehouse::images::{self, LONGEST_SOURCE, NewImage};
@@ -21,7 +20,7 @@ use crate::fetch::FetchError;
 use crate::intake::{Flaw, Measured, looks_like_one_of};
 use crate::licence::Verdict;
 use crate::report::{SightReport, Tally};
-use crate::{Candidate, City, ImageSource, Picture, Sight, SourceError};
+use crate::{Candidate, City, ImageSource, Picture, Sight};
 
 /// So many pictures of a sight are fetched at once.
 const AT_ONCE: usize = 8;
@@ -60,6 +59,61 @@ enum Fate {
     Unreachable(String),
 }
 
+/// Looks at a picture, while others are looked at and decided.
+struct Look<'a> {
+    crawler: &'a Crawler,
+    tally: Arc<Tally>,
+}
+
+impl<'a> Look<'a> {
+    fn at(
+        self,
+        candidate: Candidate,
+        decided: &HashMap<String, Decision>,
+    ) -> impl Future<Output = Looked> + use<'a> {
+        let known = decided.get(&candidate.source).cloned();
+        async move {
+            let fate = match known {
+                Some(decision) => Fate::Known(decision),
+                None => {
+                    self.fate(&candidate).await.unwrap_or_else(|error| Fate::Unreachable(error.to_string()))
+                }
+            };
+            Looked { candidate, fate }
+        }
+    }
+
+    async fn fate(&self, candidate: &Candidate) -> Result<Fate> {
+        if candidate.source.len() > LONGEST_SOURCE {
+            return Ok(Fate::Flawed(Flaw::TooMuchText));
+        }
+        let database = &self.crawler.warehouse.database;
+        if let Some(image) = images::by_source(database, &candidate.source).await?.first() {
+            return Ok(Fate::Stored(image.id));
+        }
+        Ok(self.fetch(&candidate.picture).await)
+    }
+
+    async fn fetch(&self, picture: &Picture) -> Fate {
+        let bytes = match picture {
+            Picture::Here(bytes) => bytes.clone(),
+            Picture::At(url) => match self.crawler.fetcher.picture(url).await {
+                Ok(fetched) => fetched.bytes,
+                Err(FetchError::Refused { reason, .. }) => return Fate::Flawed(Flaw::Refused(reason)),
+                Err(error) => return Fate::Unreachable(error.to_string()),
+            },
+        };
+        self.tally.fetched();
+        let (demands, looked_at) = (self.crawler.demands, bytes.clone());
+        match tokio::task::spawn_blocking(move || demands.measure(&looked_at)).await {
+            Ok(Ok(measured)) => Fate::Fresh(bytes, measured),
+            Ok(Err(flaw)) => Fate::Flawed(flaw),
+            // It has made the decoder panic.
+            Err(_) => Fate::Flawed(Flaw::Unreadable),
+        }
+    }
+}
+
 impl<'a> SightCrawl<'a> {
     pub(crate) async fn begin(
         crawler: &'a Crawler,
@@ -93,17 +147,22 @@ impl<'a> SightCrawl<'a> {
     /// Takes the pictures that a source names, until there are enough.
     pub(crate) async fn ask(&mut self, source: &dyn ImageSource, city: &City, sight: &Sight) -> Result<()> {
         let mut named = source.pictures(city, sight);
-        while self.room() > 0 {
-            let batch = self.next(&mut named).await?;
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let looks = batch.into_iter().map(|candidate| self.look(candidate));
-            for looked in join_all(looks).await {
-                self.settle(source.name(), looked).await?;
+        let (mut looks, mut is_asked) = (FuturesOrdered::new(), true);
+        loop {
+            // Both at once: what is looked at takes places at a host that the source may wait for.
+            tokio::select! {
+                Some(looked) = looks.next() => self.settle(source.name(), looked).await?,
+                candidate = named.try_next(), if is_asked && looks.len() < self.room() => match candidate? {
+                    Some(candidate) if self.seen.insert(candidate.source.clone()) => {
+                        self.tally.found();
+                        looks.push_back(self.look().at(candidate, &self.decided));
+                    }
+                    Some(_) => {}
+                    None => is_asked = false,
+                },
+                else => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// How many pictures are still wanted, at most as many as are fetched at once.
@@ -114,61 +173,8 @@ impl<'a> SightCrawl<'a> {
         }
     }
 
-    /// The next pictures that this crawl has not passed yet, no more than are still wanted.
-    async fn next(
-        &mut self,
-        named: &mut BoxStream<'_, Result<Candidate, SourceError>>,
-    ) -> Result<Vec<Candidate>> {
-        let mut batch = Vec::new();
-        while batch.len() < self.room() {
-            let Some(candidate) = named.try_next().await? else { break };
-            if self.seen.insert(candidate.source.clone()) {
-                self.tally.found();
-                batch.push(candidate);
-            }
-        }
-        Ok(batch)
-    }
-
-    async fn look(&self, candidate: Candidate) -> Looked {
-        let fate = match self.fate(&candidate).await {
-            Ok(fate) => fate,
-            Err(error) => Fate::Unreachable(error.to_string()),
-        };
-        Looked { candidate, fate }
-    }
-
-    async fn fate(&self, candidate: &Candidate) -> Result<Fate> {
-        if let Some(decision) = self.decided.get(&candidate.source) {
-            return Ok(Fate::Known(decision.clone()));
-        }
-        if candidate.source.len() > LONGEST_SOURCE {
-            return Ok(Fate::Flawed(Flaw::TooMuchText));
-        }
-        let database = &self.crawler.warehouse.database;
-        if let Some(image) = images::by_source(database, &candidate.source).await?.first() {
-            return Ok(Fate::Stored(image.id));
-        }
-        Ok(self.fetch(&candidate.picture).await)
-    }
-
-    async fn fetch(&self, picture: &Picture) -> Fate {
-        let bytes = match picture {
-            Picture::Here(bytes) => bytes.clone(),
-            Picture::At(url) => match self.crawler.fetcher.picture(url).await {
-                Ok(fetched) => fetched.bytes,
-                Err(FetchError::Refused { reason, .. }) => return Fate::Flawed(Flaw::Refused(reason)),
-                Err(error) => return Fate::Unreachable(error.to_string()),
-            },
-        };
-        self.tally.fetched();
-        let (demands, looked_at) = (self.crawler.demands, bytes.clone());
-        match tokio::task::spawn_blocking(move || demands.measure(&looked_at)).await {
-            Ok(Ok(measured)) => Fate::Fresh(bytes, measured),
-            Ok(Err(flaw)) => Fate::Flawed(flaw),
-            // It has made the decoder panic.
-            Err(_) => Fate::Flawed(Flaw::Unreadable),
-        }
+    fn look(&self) -> Look<'a> {
+        Look { crawler: self.crawler, tally: Arc::clone(&self.tally) }
     }
 
     /// Decides what becomes of a picture, and writes it down.

@@ -1,8 +1,10 @@
 //! What is counted, in names that cannot be mistyped.
 //!
-//! Hosts and addresses are no labels: there are too many, and they are nobody's business.
+//! Hosts and addresses are no labels: there are too many, and they are nobody's business. The recorder is our own and not
+//! the process's, so that several roles can live in one process.
 
-use metrics::{Key, KeyName, Label, Level, Metadata, with_recorder};
+use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use super::FetchError;
 use super::call::Kind;
@@ -16,92 +18,67 @@ const FETCHES_HELP: &str =
 const TRIES: &str = "sightscan_fetch_tries_total";
 const TRIES_HELP: &str = "tries that it took, by kind";
 
-/// Counts something that was fetched, or not, and the tries that it took.
-pub(super) fn count<T>(kind: Kind, outcome: &Result<T, FetchError>, tries: u32) {
-    let outcome = match outcome {
-        Ok(_) => "ok",
-        Err(FetchError::Refused { .. }) => "refused",
-        Err(FetchError::Failed { .. }) => "failed",
-    };
-    let kind = Label::from_static_parts("kind", kind.name());
-    let outcome = Label::from_static_parts("outcome", outcome);
-    add(FETCHES, FETCHES_HELP, vec![kind.clone(), outcome], 1);
-    add(TRIES, TRIES_HELP, vec![kind], tries.into());
+/// What a fetcher counts.
+pub(super) struct Metrics(PrometheusRecorder);
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        recorder.describe_counter(KeyName::from(FETCHES), None, FETCHES_HELP.into());
+        recorder.describe_counter(KeyName::from(TRIES), None, TRIES_HELP.into());
+        Self(recorder)
+    }
+
+    /// Counts something that was fetched, or not, and the tries that it took.
+    pub(super) fn count<T>(&self, kind: Kind, outcome: &Result<T, FetchError>, tries: u32) {
+        let outcome = match outcome {
+            Ok(_) => "ok",
+            Err(FetchError::Refused { .. }) => "refused",
+            Err(FetchError::Failed { .. }) => "failed",
+        };
+        let kind = Label::from_static_parts("kind", kind.name());
+        let outcome = Label::from_static_parts("outcome", outcome);
+        self.add(FETCHES, vec![kind.clone(), outcome], 1);
+        self.add(TRIES, vec![kind], tries.into());
+    }
+
+    fn add(&self, name: &'static str, labels: Vec<Label>, number: u64) {
+        self.0.register_counter(&Key::from_parts(name, labels), &METADATA).increment(number);
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub(super) fn render(&self) -> String {
+        self.0.handle().render()
+    }
 }
 
-fn add(name: &'static str, help: &'static str, labels: Vec<Label>, number: u64) {
-    with_recorder(|recorder| {
-        recorder.describe_counter(KeyName::from(name), None, help.into());
-        recorder.register_counter(&Key::from_parts(name, labels), &METADATA).increment(number);
-    });
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Metrics").finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use metrics::{Counter, CounterFn, Gauge, Histogram, Recorder, SharedString, Unit, with_local_recorder};
-    use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Default)]
-    struct Book(Mutex<BTreeMap<String, Arc<Count>>>);
-
-    #[derive(Default)]
-    struct Count(AtomicU64);
-
-    impl CounterFn for Count {
-        fn increment(&self, value: u64) {
-            self.0.fetch_add(value, Ordering::Relaxed);
-        }
-
-        fn absolute(&self, value: u64) {
-            self.0.store(value, Ordering::Relaxed);
-        }
-    }
-
-    impl Recorder for Book {
-        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-            let labels: Vec<_> =
-                key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-            let name = format!("{}{{{}}}", key.name(), labels.join(","));
-            Counter::from_arc(Arc::clone(self.0.lock().unwrap().entry(name).or_default()))
-        }
-
-        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-            Gauge::noop()
-        }
-
-        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-            Histogram::noop()
-        }
-    }
 
     #[test]
     fn fetches_are_counted_by_outcome_and_without_addresses() {
         let url = "https://secret.example.org/".parse().unwrap();
         let refused = FetchError::Refused { url, reason: "gone".to_owned() };
-        let book = Book::default();
-        with_local_recorder(&book, || {
-            count(Kind::Picture, &Ok(()), 1);
-            count(Kind::Picture, &Ok(()), 3);
-            count::<()>(Kind::Page, &Err(refused), 1);
-        });
-        let counts = book.0.into_inner().unwrap();
-        let counts: Vec<_> =
-            counts.iter().map(|(name, count)| (name.as_str(), count.0.load(Ordering::Relaxed))).collect();
-        assert_eq!(
-            counts,
-            [
-                ("sightscan_fetch_tries_total{kind=page}", 1),
-                ("sightscan_fetch_tries_total{kind=picture}", 4),
-                ("sightscan_fetches_total{kind=page,outcome=refused}", 1),
-                ("sightscan_fetches_total{kind=picture,outcome=ok}", 2),
-            ]
-        );
+        let metrics = Metrics::new();
+        metrics.count(Kind::Picture, &Ok(()), 1);
+        metrics.count(Kind::Picture, &Ok(()), 3);
+        metrics.count::<()>(Kind::Page, &Err(refused), 1);
+        let text = metrics.render();
+        for line in [
+            "sightscan_fetch_tries_total{kind=\"page\"} 1",
+            "sightscan_fetch_tries_total{kind=\"picture\"} 4",
+            "sightscan_fetches_total{kind=\"page\",outcome=\"refused\"} 1",
+            "sightscan_fetches_total{kind=\"picture\",outcome=\"ok\"} 2",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+        assert!(!text.contains("secret"));
     }
 }

@@ -15,10 +15,11 @@ use super::call::{Call, Kind, bare};
 use super::guard::{PublicOnly, Trusted, check};
 use super::hosts::{self, Host, Pass, too_long};
 use super::keyed::Keyed;
+use super::metrics::Metrics;
 use super::robots::{self, Origin, Rules};
 use super::trouble::Trouble;
 use super::wait::{back_off, retry_after};
-use super::{FetchConfig, FetchError, metrics, opt_out};
+use super::{FetchConfig, FetchError, opt_out};
 
 /// RFC 9309 wants five followed.
 const REDIRECTS: usize = 5;
@@ -45,6 +46,7 @@ pub(super) struct Web {
     inside: Client,
     hosts: Keyed<Host>,
     robots: Keyed<Origin>,
+    metrics: Metrics,
 }
 
 /// The way to an answer.
@@ -73,8 +75,14 @@ impl Web {
             inside: client(&config).build()?,
             hosts: Keyed::new(HOSTS, Host::is_waiting),
             robots: Keyed::new(ORIGINS, |_| false),
+            metrics: Metrics::new(),
             config,
         })
+    }
+
+    /// What was fetched so far, in Prometheus' text format.
+    pub(super) fn metrics(&self) -> String {
+        self.metrics.render()
     }
 
     /// Asks until there is an answer that can be used, or no hope for one.
@@ -98,7 +106,7 @@ impl Web {
             passed |= trouble.is_passing();
             sleep(back_off(self.config.back_off, tried)).await;
         };
-        metrics::count(call.kind, &outcome, tried);
+        self.metrics.count(call.kind, &outcome, tried);
         outcome
     }
 
