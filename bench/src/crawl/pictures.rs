@@ -11,12 +11,14 @@ use tempfile::TempDir;
 /// Pictures of one sight.
 pub(crate) const PER_SIGHT: usize = 100;
 /// What a picture is.
-pub(crate) const DESCRIPTION: &str = "640x480 pixels, JPEG";
+pub(crate) const DESCRIPTION: &str = "1024x768 pixels, JPEG, patches of colour with the noise of a photo";
 
-const WIDTH: usize = 640;
-const HEIGHT: usize = 480;
+const WIDTH: usize = 1024;
+const HEIGHT: usize = 768;
 /// Pixels of a patch of one colour, a side.
-const PATCH: usize = 32;
+const PATCH: usize = 64;
+/// Grey levels that the noise of a photo adds; without it pictures would be decoded much faster than photos are.
+const NOISE: u8 = 12;
 
 /// Pictures in a folder, `0.jpg` to the last.
 pub(crate) struct Collection {
@@ -68,8 +70,13 @@ impl Collection {
         let patches: Vec<[u8; 3]> = (0..WIDTH / PATCH * (HEIGHT / PATCH))
             .map(|_| [random.u8(..), random.u8(..), random.u8(..)])
             .collect();
-        let pixel = |at: usize| patches[at / WIDTH / PATCH * (WIDTH / PATCH) + at % WIDTH / PATCH];
-        let rgb: Vec<u8> = (0..WIDTH * HEIGHT).flat_map(pixel).collect();
+        let patch = |at: usize| patches[at / WIDTH / PATCH * (WIDTH / PATCH) + at % WIDTH / PATCH];
+        let rgb: Vec<u8> = (0..WIDTH * HEIGHT)
+            .flat_map(|at| {
+                let noise = random.u8(..NOISE);
+                patch(at).map(|level| level.saturating_add(noise))
+            })
+            .collect();
         let picture = Picture { width: WIDTH as u32, height: HEIGHT as u32, rgb };
         Ok(fs_err::write(self.path(number), encode(&picture, Encoding::Jpeg)?)?)
     }
