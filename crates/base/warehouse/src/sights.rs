@@ -9,7 +9,7 @@ use crate::{Database, Error, Result, Transaction, marts};
 pub const LONGEST_NAME: usize = 500;
 
 /// A sight that somebody knows of.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, sqlx::FromRow)]
 pub struct NewSight {
     /// Its name.
     pub name: String,
@@ -32,20 +32,8 @@ pub struct NewSight {
 pub struct Sight {
     /// Its id.
     pub id: SightId,
-    /// Its name.
-    pub name: String,
-    /// Degrees north, WGS 84.
-    pub latitude: Option<f64>,
-    /// Degrees east, WGS 84.
-    pub longitude: Option<f64>,
-    /// Which service knew it.
-    pub source: Option<String>,
-    /// Its id there.
-    pub external_id: Option<String>,
-    /// Its item in Wikidata.
-    pub wikidata: Option<String>,
-    /// Its category in Wikimedia Commons, without `Category:`.
-    pub commons_category: Option<String>,
+    /// What is known of it.
+    pub known: NewSight,
     /// When its crawl was last finished.
     pub crawled_at: Option<i64>,
 }
@@ -142,13 +130,8 @@ pub async fn finish_crawl(transaction: &mut Transaction, sight: SightId, now: i6
 #[derive(sqlx::FromRow)]
 struct Row {
     sight_id: String,
-    name: String,
-    latitude: Option<f64>,
-    longitude: Option<f64>,
-    source: Option<String>,
-    external_id: Option<String>,
-    wikidata: Option<String>,
-    commons_category: Option<String>,
+    #[sqlx(flatten)]
+    known: NewSight,
     crawled_at: Option<i64>,
 }
 
@@ -156,17 +139,8 @@ impl TryFrom<Row> for Sight {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        Ok(Self {
-            id: Error::read("sight id", &row.sight_id)?,
-            name: row.name,
-            latitude: row.latitude,
-            longitude: row.longitude,
-            source: row.source,
-            external_id: row.external_id,
-            wikidata: row.wikidata,
-            commons_category: row.commons_category,
-            crawled_at: row.crawled_at,
-        })
+        let id = Error::read("sight id", &row.sight_id)?;
+        Ok(Self { id, known: row.known, crawled_at: row.crawled_at })
     }
 }
 

@@ -55,8 +55,11 @@ async fn w_c44_a_sight_keeps_what_is_known_of_it(test: TestDatabase) {
     assert_eq!(test.sight(&berlin, german).await, named, "the same item is the same sight");
     assert_ne!(test.sight(&rome, gate()).await, named);
     let [sight] = &sights::list(test.database(), berlin.id).await.unwrap()[..] else { panic!("one sight") };
-    assert_eq!((sight.name.as_str(), sight.wikidata.as_deref()), ("brandenburg gate", Some("Q82425")));
-    assert_eq!((sight.latitude, sight.commons_category.as_deref()), (Some(52.516), Some("Gate")));
+    assert_eq!(
+        (sight.known.name.as_str(), sight.known.wikidata.as_deref()),
+        ("brandenburg gate", Some("Q82425"))
+    );
+    assert_eq!((sight.known.latitude, sight.known.commons_category.as_deref()), (Some(52.516), Some("Gate")));
     assert_eq!(sight.crawled_at, None);
     let mut transaction = test.database().begin().await.unwrap();
     sights::finish_crawl(&mut transaction, named, 7).await.unwrap();

@@ -175,14 +175,14 @@ fn new_sight(sight: &Sight) -> NewSight {
     }
 }
 
-fn sight_of(sight: &KnownSight) -> Sight {
+fn sight_of(KnownSight { known, .. }: &KnownSight) -> Sight {
     Sight {
-        name: sight.name.clone(),
-        latitude: sight.latitude,
-        longitude: sight.longitude,
-        wikidata: sight.wikidata.clone(),
-        commons_category: sight.commons_category.clone(),
-        source: sight.source.clone().unwrap_or_default(),
-        external_id: sight.external_id.clone(),
+        name: known.name.clone(),
+        latitude: known.latitude,
+        longitude: known.longitude,
+        wikidata: known.wikidata.clone(),
+        commons_category: known.commons_category.clone(),
+        source: known.source.clone().unwrap_or_default(),
+        external_id: known.external_id.clone(),
     }
 }

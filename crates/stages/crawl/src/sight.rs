@@ -124,7 +124,7 @@ impl<'a> SightCrawl<'a> {
         let database = &crawler.warehouse.database;
         let decided = crawls::decided(database, sight.id).await?;
         let hashes = crawls::hashes(database, sight.id).await?;
-        let report = SightReport { name: sight.name.clone(), ..SightReport::default() };
+        let report = SightReport { name: sight.known.name.clone(), ..SightReport::default() };
         Ok(Self { crawler, order, sight, tally, decided, seen: HashSet::new(), hashes, report })
     }
 
@@ -190,7 +190,7 @@ impl<'a> SightCrawl<'a> {
             Fate::Flawed(flaw) => Decision::SetAside(flaw.to_string()),
             Fate::Unreachable(_) if self.order.give_up => Decision::SetAside(Flaw::Unreachable.to_string()),
             Fate::Unreachable(reason) => {
-                return Err(Error::Incomplete { sight: self.sight.name.clone(), reason });
+                return Err(Error::Incomplete { sight: self.sight.known.name.clone(), reason });
             }
         };
         self.write_down(found_by, &candidate.source, &decision).await?;

@@ -51,8 +51,8 @@ async fn row_09_row_17_a_city_has_its_sights_with_licensed_pictures(test: TestDa
         assert!(world.pictures.iter().any(|picture| picture.bytes == bytes), "the file is stored as it was");
     }
     let sights = sights::list(&site.warehouse.database, site.city).await.unwrap();
-    assert!(sights.iter().all(|sight| sight.wikidata.is_some() && sight.crawled_at.is_some()));
-    assert!(sights.iter().all(|sight| sight.latitude.is_some()), "w_c44: coordinates are kept");
+    assert!(sights.iter().all(|sight| sight.known.wikidata.is_some() && sight.crawled_at.is_some()));
+    assert!(sights.iter().all(|sight| sight.known.latitude.is_some()), "w_c44: coordinates are kept");
 }
 
 async fn row_14_w_c22_limits_are_of_what_is_stored(test: TestDatabase) {

@@ -36,7 +36,7 @@ pub(crate) async fn canonical(
 pub(crate) async fn classes(database: &Database, city: CityId) -> sightscan_warehouse::Result<Vec<Class>> {
     let mut known: BTreeMap<String, (i64, Option<SightId>)> = BTreeMap::new();
     for sight in sights::list(database, city).await? {
-        known.insert(sight.name, (0, Some(sight.id)));
+        known.insert(sight.known.name, (0, Some(sight.id)));
     }
     let merges = labelling::merges(database, city).await?;
     for (name, _, images) in labelling::names(database, city).await? {

@@ -40,15 +40,15 @@ fn label((name, mid, count): (String, Option<String>, i64)) -> Label {
     Label { name, mid, count: count.unsigned_abs(), ..Label::default() }
 }
 
-fn known_sight(sight: Sight) -> KnownSight {
+fn known_sight(Sight { id, known, .. }: Sight) -> KnownSight {
     KnownSight {
-        id: sight.id,
-        name: sight.name,
-        aliases: sight.commons_category.into_iter().collect(),
-        wikidata: sight.wikidata,
+        id,
+        name: known.name,
+        aliases: known.commons_category.into_iter().collect(),
+        wikidata: known.wikidata,
         mid: None,
-        latitude: sight.latitude,
-        longitude: sight.longitude,
+        latitude: known.latitude,
+        longitude: known.longitude,
     }
 }
 
