@@ -35,6 +35,7 @@ use super::paging::{Named, distinct};
 use crate::fetch::Fetcher;
 use crate::{Candidate, City, Held, Picture, Sight, SourceError};
 use session::Session;
+use wall::Shown;
 
 pub use google_images::{GoogleImages, GoogleImagesConfig};
 pub use pinterest::{Pinterest, PinterestConfig};
@@ -134,15 +135,23 @@ pub fn find_chromium(set: Option<&Path>) -> Result<PathBuf, String> {
 
 /// A search that goes on.
 trait Search: Send {
-    /// The next picture; `None` when there are no more.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Candidate>, SourceError>> + Send;
+    /// What the page shows next; `None` when it has no more.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Shown>, SourceError>> + Send;
+
+    /// The picture that is meant by what is shown; `None` where it is of no use.
+    fn candidate(&self, shown: Shown) -> Option<Candidate>;
 }
 
 /// The pictures of a search, each once. It begins when they are read.
 fn named<'a, S: Search + 'a>(begin: impl Future<Output = Result<S, SourceError>> + Send + 'a) -> Named<'a> {
     let all = |search| {
         stream::try_unfold(search, |mut search: S| async move {
-            Ok(search.next().await?.map(|candidate| (candidate, search)))
+            while let Some(shown) = search.next().await? {
+                if let Some(candidate) = search.candidate(shown) {
+                    return Ok(Some((candidate, search)));
+                }
+            }
+            Ok(None)
         })
     };
     distinct(stream::once(begin).map_ok(all).try_flatten().boxed())
@@ -178,6 +187,28 @@ mod tests {
         let city = City { name: "São Paulo".to_owned(), ..City::default() };
         let sight = Sight { name: "A & B#1/2?".to_owned(), ..Sight::default() };
         assert_eq!(search_text(&city, &sight), "S%C3%A3o%20Paulo%20A%20%26%20B%231%2F2%3F");
+    }
+
+    /// Shows these addresses; those that are none are of no use.
+    struct Page(Vec<&'static str>);
+
+    impl Search for Page {
+        async fn next(&mut self) -> Result<Option<Shown>, SourceError> {
+            Ok(self.0.pop().map(|picture| Shown { picture: picture.to_owned(), page: None }))
+        }
+
+        fn candidate(&self, shown: Shown) -> Option<Candidate> {
+            let url = crate::sources::address(&shown.picture)?;
+            Some(unlicensed(url.to_string(), Picture::At(url), None))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_of_no_use_does_not_end_a_search() {
+        let page = Page(vec!["https://a.example/1.jpg", "blob:nothing", "https://a.example/2.jpg"]);
+        let found: Vec<Candidate> = named(async { Ok(page) }).try_collect().await.unwrap();
+        let found: Vec<&str> = found.iter().map(|candidate| candidate.source.as_str()).collect();
+        assert_eq!(found, ["https://a.example/2.jpg", "https://a.example/1.jpg"]);
     }
 
     #[test]

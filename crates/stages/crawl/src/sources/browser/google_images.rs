@@ -94,18 +94,17 @@ impl ImageSource for GoogleImages {
 }
 
 impl Search for Results {
-    async fn next(&mut self) -> Result<Option<Candidate>, SourceError> {
+    async fn next(&mut self) -> Result<Option<Shown>, SourceError> {
         match self {
-            Self::Full(viewer) => Ok(viewer.next().await?.and_then(full_size)),
-            Self::Thumbnails(wall) => {
-                while let Some(shown) = wall.next().await? {
-                    let thumbnail = thumbnail(shown, wall.url());
-                    if thumbnail.is_some() {
-                        return Ok(thumbnail);
-                    }
-                }
-                Ok(None)
-            }
+            Self::Full(viewer) => viewer.next().await,
+            Self::Thumbnails(wall) => wall.next().await,
+        }
+    }
+
+    fn candidate(&self, shown: Shown) -> Option<Candidate> {
+        match self {
+            Self::Full(_) => full_size(shown),
+            Self::Thumbnails(wall) => thumbnail(shown, wall.url()),
         }
     }
 }

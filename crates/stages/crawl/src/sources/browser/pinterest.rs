@@ -75,14 +75,12 @@ impl ImageSource for Pinterest {
 struct Pins(Wall);
 
 impl Search for Pins {
-    async fn next(&mut self) -> Result<Option<Candidate>, SourceError> {
-        while let Some(shown) = self.0.next().await? {
-            let pin = pin(shown);
-            if pin.is_some() {
-                return Ok(pin);
-            }
-        }
-        Ok(None)
+    async fn next(&mut self) -> Result<Option<Shown>, SourceError> {
+        self.0.next().await
+    }
+
+    fn candidate(&self, shown: Shown) -> Option<Candidate> {
+        pin(shown)
     }
 }
 

@@ -74,7 +74,7 @@ impl Process {
         let name = start.executable.display();
         let mut keeper = command(start).spawn().map_err(|error| format!("no shell for {name}: {error}"))?;
         let (Some(lifeline), Some(words)) = (keeper.stdin.take(), keeper.stderr.take()) else {
-            unreachable!("both were asked for");
+            return Err(format!("no pipes to the shell of {name}"));
         };
         let mut words = BufReader::new(words).lines();
         let address = match timeout(START, address(&mut words)).await {
