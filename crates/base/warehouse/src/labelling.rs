@@ -48,20 +48,42 @@ struct Row {
     sight_id: Option<String>,
 }
 
+/// The images that [`unlabelled`] gives, as conditions about `f` and `i`.
+macro_rules! unlabelled {
+    ($select:literal, $tail:literal) => {
+        sql(concat!(
+            "SELECT ",
+            $select,
+            " FROM city_images f JOIN images i ON i.image_id = f.image_id \
+             WHERE f.city_id = $1 AND i.label_id IS NULL AND i.label_attempts < $2 AND i.review = 'accepted' ",
+            $tail
+        ))
+    };
+}
+
+/// Whether a city has images that may be used, have no label and were not given up.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn has_unlabelled(database: &Database, city: CityId) -> Result<bool> {
+    let statement = unlabelled!("1", "LIMIT 1").bind(city.to_string()).bind(LABEL_ATTEMPTS);
+    let found: Option<(i32,)> = statement.optional(&mut database.session().await?).await?;
+    Ok(found.is_some())
+}
+
 /// The images of a city that may be used, have no label and were not given up, the oldest first.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn unlabelled(database: &Database, city: CityId) -> Result<Vec<Unlabelled>> {
-    let rows: Vec<Row> =
-        sql("SELECT i.image_id, i.sha256, i.width, i.height, i.perceptual_hash, f.sight_id \
-         FROM city_images f JOIN images i ON i.image_id = f.image_id \
-         WHERE f.city_id = $1 AND i.label_id IS NULL AND i.label_attempts < $2 AND i.review = 'accepted' \
-         ORDER BY f.image_id")
-        .bind(city.to_string())
-        .bind(LABEL_ATTEMPTS)
-        .all(&mut database.session().await?)
-        .await?;
+    let rows: Vec<Row> = unlabelled!(
+        "i.image_id, i.sha256, i.width, i.height, i.perceptual_hash, f.sight_id",
+        "ORDER BY f.image_id"
+    )
+    .bind(city.to_string())
+    .bind(LABEL_ATTEMPTS)
+    .all(&mut database.session().await?)
+    .await?;
     rows.into_iter().map(Unlabelled::try_from).collect()
 }
 

@@ -139,6 +139,12 @@ impl Statement {
     }
 }
 
+/// A text as both engines can keep it: PostgreSQL has no U+0000, which no text means anything by. Texts come from
+/// everywhere, so that this is the one place where it goes.
+fn text(value: &str) -> String {
+    value.replace('\0', "")
+}
+
 /// `From` for a type and for its `Option`.
 macro_rules! value {
     ($($type:ty => $variant:ident, $convert:expr;)*) => {$(
@@ -157,9 +163,9 @@ macro_rules! value {
 }
 
 value! {
-    &str => Text, str::to_owned;
-    &String => Text, String::clone;
-    String => Text, std::convert::identity;
+    &str => Text, text;
+    &String => Text, |value: &String| text(value);
+    String => Text, |value: String| text(&value);
     i64 => Integer, std::convert::identity;
     u32 => Integer, i64::from;
     f64 => Real, std::convert::identity;

@@ -16,6 +16,7 @@ on_both_engines![
     w_s01_hostile_names_of_cities_are_names,
     w_s03_hostile_text_of_images_and_labels_comes_back_verbatim,
     w_s03_hostile_arrivals_are_moved_on_verbatim,
+    u_0000_is_left_out_of_texts,
 ];
 
 const HOSTILE: [&str; 12] = [
@@ -84,6 +85,20 @@ async fn w_s03_hostile_text_of_images_and_labels_comes_back_verbatim(test: TestD
         let listed = images::list(test.database(), berlin.id, &filter, None, 100).await.unwrap();
         assert_eq!(listed.iter().map(|image| image.id).collect::<Vec<_>>(), [id], "{text}");
     }
+}
+
+async fn u_0000_is_left_out_of_texts(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let berlin = test.city("Berlin").await;
+    let mut image = crawled("https://pictures.example/\0gate");
+    image.provenance.author = Some("J\0ane".to_owned());
+    let id = test.store(&berlin, "a gate", &image).await.image;
+    test.label(id, ProducerKind::Human, &["Ga\0te"], 1).await;
+    let origin = &images::origins(test.database(), id).await.unwrap()[0].provenance;
+    assert_eq!((&*origin.source, origin.author.as_deref()), ("https://pictures.example/gate", Some("Jane")));
+    assert_eq!(images::by_source(test.database(), &image.provenance.source).await.unwrap()[0].id, id);
+    let current = labels::current(test.database(), id).await.unwrap().unwrap();
+    assert_eq!(current.boxes, [labelled("Gate")]);
 }
 
 async fn w_s03_hostile_arrivals_are_moved_on_verbatim(test: TestDatabase) {

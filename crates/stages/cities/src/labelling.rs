@@ -20,7 +20,7 @@ impl Cities {
 
     async fn try_to_label(&self, city: CityId, actor: &str, request_id: Option<&str>) -> Result<bool> {
         let database = &self.warehouse.database;
-        let has_work = !labelling::unlabelled(database, city).await?.is_empty();
+        let has_work = labelling::has_unlabelled(database, city).await?;
         let mut transaction = database.begin().await?;
         let city = cities::lock(&mut transaction, city).await?;
         if matches!(city.state, CityState::Paused | CityState::Rejected) {

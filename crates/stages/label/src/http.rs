@@ -7,8 +7,8 @@ use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::{FromRef, State};
 use sightscan_http::axum::http::{HeaderValue, StatusCode, header};
 use sightscan_http::axum::response::{IntoResponse, Response};
-use sightscan_http::{AdminGate, Asked, Named, Page, PageQuery, Posted, Problem, Slug, SmallBodies};
-use sightscan_types::CityId;
+use sightscan_http::{AdminGate, Asked, Named, Page, PageQuery, Posted, Problem, Slug as Kind, SmallBodies};
+use sightscan_types::{CityId, Slug};
 use sightscan_warehouse::cities::{self, City};
 use sightscan_warehouse::reviews::{self, Filter, Recorded, Undone};
 use sightscan_warehouse::{Database, labelling};
@@ -38,15 +38,20 @@ impl Api {
     }
 
     async fn city(&self, slug: &str) -> Result<City, Problem> {
-        let found = match slug.parse::<sightscan_types::Slug>() {
-            Ok(slug) => cities::by_slug(&self.database, &slug).await.map_err(told)?,
-            Err(_) => None,
-        };
-        found.ok_or_else(|| {
-            let what = format!("there is no city {slug:?} here; GET /v1/cities lists all");
-            Problem::new(Slug::UnknownCity, what)
-        })
+        city(&self.database, slug).await
     }
+}
+
+/// The city that a request names by its slug.
+pub(crate) async fn city(database: &Database, slug: &str) -> Result<City, Problem> {
+    let found = match slug.parse::<Slug>() {
+        Ok(slug) => cities::by_slug(database, &slug).await.map_err(told)?,
+        Err(_) => None,
+    };
+    found.ok_or_else(|| {
+        let what = format!("there is no city {slug:?} here; GET /v1/cities lists all");
+        Problem::new(Kind::UnknownCity, what)
+    })
 }
 
 impl FromRef<Api> for SmallBodies {
@@ -57,12 +62,12 @@ impl FromRef<Api> for SmallBodies {
 
 /// The cause is logged, not told.
 fn told(error: sightscan_warehouse::Error) -> Problem {
-    let slug = if error.is_transient() { Slug::Unavailable } else { Slug::Internal };
-    Problem::new(slug, error.to_string())
+    let kind = if error.is_transient() { Kind::Unavailable } else { Kind::Internal };
+    Problem::new(kind, error.to_string())
 }
 
 fn unfit(unfit: &Unfit) -> Problem {
-    Problem::new(Slug::Malformed, unfit.to_string())
+    Problem::new(Kind::Malformed, unfit.to_string())
 }
 
 sightscan_http::problem_sets! {
@@ -98,7 +103,7 @@ pub fn router(api: &Api) -> OpenApiRouter {
         (status = 204, description = "no image is left for this person"), QuestionProblems))]
 async fn next(State(api): State<Api>, Asked(who): Asked<Who>) -> Result<Response, Problem> {
     review::check_name("reviewer's name", &who.reviewer)
-        .map_err(|unfit| Problem::new(Slug::InvalidParameter, unfit.to_string()))?;
+        .map_err(|unfit| Problem::new(Kind::InvalidParameter, unfit.to_string()))?;
     let city = api.city(&who.city).await?;
     let task = review::next(&api.database, city.id, who.reviewer.trim()).await.map_err(told)?;
     let fresh = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -141,12 +146,12 @@ async fn say(
             Ok((StatusCode::CREATED, Json(Written { id, label, open })))
         }
         Recorded::NoImage => {
-            let what = format!("there is no image {image}; it may have been withdrawn");
-            Err(Problem::new(Slug::UnknownImage, what))
+            let what = format!("there is no image {image} in this city; it may have been withdrawn");
+            Err(Problem::new(Kind::UnknownImage, what))
         }
         Recorded::Outdated => {
             let what = "the image has other labels by now; ask for it again and look at those";
-            Err(Problem::new(Slug::NotNow, what))
+            Err(Problem::new(Kind::NotNow, what))
         }
     }
 }
@@ -165,12 +170,12 @@ async fn undo(
         Undone::Done(image) => Ok(Json(Reopened { image })),
         Undone::NoReview => {
             let what = format!("there is no review {id}; GET /v1/label/reviews lists all");
-            Err(Problem::new(Slug::NotFound, what))
+            Err(Problem::new(Kind::NotFound, what))
         }
-        Undone::Already => Err(Problem::new(Slug::NotNow, "the review was taken back before")),
+        Undone::Already => Err(Problem::new(Kind::NotNow, "the review was taken back before")),
         Undone::NotTheLast => {
             let what = "the image has a later review; take that back first";
-            Err(Problem::new(Slug::NotNow, what))
+            Err(Problem::new(Kind::NotNow, what))
         }
     }
 }
@@ -204,10 +209,10 @@ async fn undo_merge(
     let NotTheSame { label, canonical, reviewer, .. } = &said;
     if !api.undo_merge(city.id, (label, canonical), reviewer).await.map_err(told)? {
         let what = format!("{label:?} is not read as {canonical:?}; GET /v1/label/merges lists what is");
-        return Err(Problem::new(Slug::NotFound, what));
+        return Err(Problem::new(Kind::NotFound, what));
     }
     // Others may go together now, where this one stood between.
-    tidy(&api.database, city.id).await.map_err(|error| Problem::new(Slug::Internal, error.to_string()))?;
+    tidy(&api.database, city.id).await.map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
     Ok(Json(api.merges(city.id).await?))
 }
 

@@ -128,6 +128,9 @@ pub fn check_name(what: &'static str, name: &str) -> std::result::Result<(), Unf
 /// # Errors
 /// When the database does not answer.
 pub async fn record(database: &Database, city: CityId, mut review: NewReview) -> Result<Recorded> {
+    if !images::cities(database, review.image).await?.contains(&city) {
+        return Ok(Recorded::NoImage);
+    }
     if review.verdict == Verdict::Accept {
         review.boxes = shown(database, city, &review).await?;
     }

@@ -225,6 +225,12 @@ async fn what_cannot_be_meant_is_told_with_a_reason(test: TestDatabase) {
     let gone = json!({"image": ImageId::new()});
     assert_eq!(site.say(&task, "negative", gone).await.1["type"], "urn:sightscan:problem:unknown-image");
     assert_eq!(site.say(&task, "negative", json!({"city": "atlantis"})).await.0, 404);
+    let mut transaction = site.warehouse.database.begin().await.unwrap();
+    let rome = CityName::parse("Rome").unwrap();
+    cities::find_or_create(&mut transaction, &rome, None, 1).await.unwrap();
+    transaction.commit().await.unwrap();
+    let (_, problem) = site.say(&task, "negative", json!({"city": "rome"})).await;
+    assert_eq!(problem["type"], "urn:sightscan:problem:unknown-image", "it is one of Berlin");
     assert_eq!(site.get("next?city=atlantis&reviewer=anna").await.0, 404);
     assert_eq!(site.get("next?city=berlin&reviewer=%0a").await.0, 400);
     let nothing = format!("reviews/{}/undo", ImageId::new());

@@ -19,7 +19,6 @@ use sightscan_http::axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use sightscan_http::axum::response::{IntoResponse, Response};
 use sightscan_http::{AdminGate, Asked, Named, Problem, Slug as Kind};
 use sightscan_types::Slug;
-use sightscan_warehouse::cities::{self, City};
 use sightscan_warehouse::{Error as WarehouseError, Warehouse};
 use tempfile::TempDir;
 use tokio::fs::File;
@@ -30,6 +29,8 @@ use tracing::warn;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+use crate::http::city;
 
 use super::{Error, How, MayUse, Only, Report, Tell, Wish};
 
@@ -88,15 +89,6 @@ impl Api {
     pub fn most_bytes(mut self, most_bytes: u64) -> Self {
         self.most_bytes = most_bytes;
         self
-    }
-
-    async fn city(&self, slug: &str) -> Result<City, Problem> {
-        let found = match slug.parse::<Slug>() {
-            Ok(slug) => cities::by_slug(&self.warehouse.database, &slug).await.map_err(Error::from)?,
-            Err(_) => None,
-        };
-        let what = || format!("there is no city `{slug}`; GET /v1/cities lists those there are");
-        found.ok_or_else(|| Problem::new(Kind::UnknownCity, what()))
     }
 
     fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
@@ -225,7 +217,7 @@ async fn export_dataset(
     Asked(asked): Asked<ExportQuery>,
 ) -> Result<Response, Problem> {
     let wish = asked.wish()?;
-    let city = api.city(&slug).await?;
+    let city = city(&api.warehouse.database, &slug).await?;
     let place = api.place()?;
     let name = format!("{}-{}.zip", city.slug, wish.format);
     // A task of its own: it ends in order when the client leaves.
@@ -257,7 +249,7 @@ async fn import_dataset(
     body: Body,
 ) -> Result<Json<ImportReport>, Problem> {
     let how = api.how(asked)?;
-    let city = api.city(&slug).await?;
+    let city = city(&api.warehouse.database, &slug).await?;
     if !["application/zip", "application/octet-stream"].contains(&media_type(&headers).as_str()) {
         let what = "send a ZIP file, with the header `content-type: application/zip`";
         return Err(Problem::new(Kind::UnsupportedMediaType, what));

@@ -231,6 +231,7 @@ async fn add_label(warehouse: &Warehouse, image: ImageId, label: &NewLabel) -> R
     let is_same = |known: &labels::Label| {
         known.producer.kind == label.producer.kind
             && known.reason.is_none()
+            && known.withdrawn_at.is_none()
             && known.boxes.len() == label.boxes.len()
             && known.boxes.iter().zip(&label.boxes).all(|(one, other)| same(one, other))
     };
@@ -238,8 +239,12 @@ async fn add_label(warehouse: &Warehouse, image: ImageId, label: &NewLabel) -> R
         return Ok(false);
     }
     let mut transaction = database.begin().await?;
-    labels::add(&mut transaction, image, label, database.now()).await?;
-    transaction.commit().await?;
+    match labels::add(&mut transaction, image, label, database.now()).await {
+        Ok(_) => transaction.commit().await?,
+        // Its donor has taken it back since it was stored.
+        Err(WarehouseError::NoImage(_)) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
     Ok(true)
 }
 
