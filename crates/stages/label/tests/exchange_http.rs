@@ -108,7 +108,7 @@ async fn only_the_administrator_exchanges_data_sets(test: TestDatabase) {
 async fn what_cannot_be_meant_is_told(test: TestDatabase) {
     let site = Site::start(test, 1 << 20).await;
     for (path, status, part) in [
-        ("atlantis/dataset", 404, "`atlantis`"),
+        ("atlantis/dataset", 404, "\"atlantis\""),
         ("paris/dataset?format=csv", 400, "yolo, coco, voc or label-studio"),
         ("paris/dataset?only=cats", 400, "human, labelled or all"),
         ("paris/dataset?split=1", 400, "0.8,0.1,0.1"),
