@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use sightscan_crawl::sources::{Addresses, Folder, FolderConfig};
 use sightscan_crawl::{Candidate, Picture};
@@ -183,6 +184,22 @@ async fn columns_say_sight_licence_and_author() {
         of_list("https://example.org/1.jpg,Brandenburg Gate,CC0,Ann,https://example.org/gate").await.unwrap();
     assert_eq!(plain[0].page_url.as_deref(), Some("https://example.org/gate"));
     assert_eq!(plain[0].licence.as_deref(), Some("CC0-1.0"));
+}
+
+#[tokio::test]
+async fn a_list_that_has_changed_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("addresses.txt");
+    let source = Addresses::new(path.clone());
+    for (second, name) in [1, 2].into_iter().zip(["1.jpg", "2.jpg"]) {
+        fs_err::write(&path, format!("https://example.org/{name}")).unwrap();
+        let written = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        fs_err::File::options().write(true).open(&path).unwrap().file().set_modified(written).unwrap();
+        for _ in 0..2 {
+            let (candidates, _) = named(&source, &gate()).await;
+            assert!(address(&candidates[0]).ends_with(name), "{candidates:?}");
+        }
+    }
 }
 
 #[tokio::test]
