@@ -4,6 +4,8 @@
 mod data;
 #[cfg(feature = "databases")]
 pub mod database;
+#[cfg(feature = "databases")]
+pub mod images;
 pub mod tiny;
 #[cfg(feature = "upstreams")]
 pub mod upstreams;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sightscan_blobs::{Address as BlobAddress, Blobs};
 use sightscan_testkit::database::TestDatabase;
+pub(crate) use sightscan_testkit::images::crawled;
 use sightscan_types::names::CityName;
 use sightscan_types::{
     CityState, ConsentId, ConsentKind, DatasetId, ImageId, LabelId, OriginKind, Producer, ProducerKind,
-    Provenance, RelativeBox, Review, Sha256,
+    RelativeBox, Review, Sha256,
 };
 use sightscan_warehouse::arrivals::{self, Inspect, Measured, Moved};
 use sightscan_warehouse::cities::{self, City, Place, Step};
@@ -143,29 +144,6 @@ pub(crate) async fn create_city(database: &Database, name: &str, now: i64) -> Ci
     let (city, _) = cities::find_or_create(&mut transaction, &name, None, now).await.unwrap();
     transaction.commit().await.unwrap();
     city
-}
-
-/// An image that was found at this address.
-pub(crate) fn crawled(source: &str) -> NewImage {
-    let provenance = Provenance {
-        kind: OriginKind::Crawl,
-        source: source.to_owned(),
-        page_url: None,
-        author: None,
-        licence: Some("CC-BY-4.0".to_owned()),
-        licence_url: None,
-        retrieved_at: 1,
-    };
-    NewImage {
-        media_type: "image/jpeg".to_owned(),
-        width: 640,
-        height: 480,
-        perceptual_hash: None,
-        review: Review::Accepted,
-        provenance,
-        consent: None,
-        sight: None,
-    }
 }
 
 /// An image that somebody gave, with the id of the consent.

@@ -10,8 +10,9 @@ use sightscan_cities::http::{documented, labelling, router, surroundings};
 use sightscan_cities::{Api, Cities, Config, ReadModel};
 use sightscan_http::{AdminGate, AdminToken, ServerOptions, axum, openapi, serve};
 use sightscan_testkit::database::TestDatabase;
-use sightscan_types::{CityId, CityName, ImageId, OriginKind, Provenance, Review};
-use sightscan_warehouse::images::{self, NewImage};
+use sightscan_testkit::images::crawled;
+use sightscan_types::{CityId, CityName, ImageId};
+use sightscan_warehouse::images;
 use sightscan_warehouse::models::{self, NewModel};
 use sightscan_warehouse::{Database, Warehouse, cities};
 use tempfile::TempDir;
@@ -192,25 +193,8 @@ impl Site {
         source: &str,
         licence: Option<&str>,
     ) -> ImageId {
-        let provenance = Provenance {
-            kind: OriginKind::Crawl,
-            source: source.to_owned(),
-            page_url: None,
-            author: None,
-            licence: licence.map(str::to_owned),
-            licence_url: None,
-            retrieved_at: 1,
-        };
-        let image = NewImage {
-            media_type: "image/png".to_owned(),
-            width: 1,
-            height: 1,
-            perceptual_hash: None,
-            review: Review::Accepted,
-            provenance,
-            consent: None,
-            sight: None,
-        };
+        let mut image = crawled(source);
+        image.provenance.licence = licence.map(str::to_owned);
         let city = self.city(name).await;
         images::store(&self.warehouse, city, bytes, &image).await.unwrap().image
     }

@@ -10,8 +10,9 @@ use sightscan_dataset::{Exported, FolderSink, Format, Limits, ZipSink, open};
 use sightscan_label::exchange::{self, How, Only, Report, Tell, Wish};
 use sightscan_pictures::{Encoding, Picture, encode, inspect, perceptual_hash};
 use sightscan_testkit::database::TestDatabase;
+use sightscan_testkit::images::crawled;
 use sightscan_types::names::CityName;
-use sightscan_types::{CityId, ImageId, OriginKind, Producer, ProducerKind, Provenance, RelativeBox, Review};
+use sightscan_types::{CityId, ImageId, Producer, ProducerKind, Provenance, RelativeBox, Review};
 use sightscan_warehouse::images::{self, NewImage};
 use sightscan_warehouse::labelling::{self, Merge};
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
@@ -51,14 +52,12 @@ impl Archive {
 
     pub(crate) async fn store_as(&self, bytes: &Bytes, number: u64, review: Review) -> ImageId {
         let inspection = inspect(bytes, &Default::default()).unwrap();
+        let found = crawled(&format!("https://pictures.example/{number}?a=1,2"));
         let provenance = Provenance {
-            kind: OriginKind::Crawl,
-            source: format!("https://pictures.example/{number}?a=1,2"),
             page_url: Some(format!("https://pictures.example/page/{number}")),
             author: Some(format!("Zoë \"{number}\" Doe, jr.")),
-            licence: Some("CC-BY-4.0".to_owned()),
             licence_url: Some("https://creativecommons.org/licenses/by/4.0/".to_owned()),
-            retrieved_at: 1,
+            ..found.provenance.clone()
         };
         let image = NewImage {
             media_type: "image/png".to_owned(),
@@ -67,8 +66,7 @@ impl Archive {
             perceptual_hash: Some(perceptual_hash(&inspection.picture)),
             review,
             provenance,
-            consent: None,
-            sight: None,
+            ..found
         };
         images::store(&self.warehouse, self.city, bytes.clone(), &image).await.unwrap().image
     }

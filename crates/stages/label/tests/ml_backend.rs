@@ -14,9 +14,10 @@ use sightscan_http::{AdminGate, AdminToken, ServerOptions, serve, surround};
 use sightscan_label::ml_backend::{Bounds, MlBackend, router};
 use sightscan_label::{Answer, Found, Labeller, Picture, Step};
 use sightscan_testkit::database::TestDatabase;
+use sightscan_testkit::images::crawled;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::names::CityName;
-use sightscan_types::{CityId, ImageId, OriginKind, Producer, ProducerKind, Provenance, RelativeBox, Review};
+use sightscan_types::{CityId, ImageId, Producer, ProducerKind, RelativeBox, Review};
 use sightscan_warehouse::images::{self, NewImage};
 use sightscan_warehouse::labelling::{self, Merge};
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
@@ -111,25 +112,8 @@ impl Site {
     }
 
     async fn store(&self, bytes: &Bytes, name: &str) -> ImageId {
-        let provenance = Provenance {
-            kind: OriginKind::Crawl,
-            source: format!("https://pictures.example/{name}"),
-            page_url: None,
-            author: None,
-            licence: None,
-            licence_url: None,
-            retrieved_at: 1,
-        };
-        let image = NewImage {
-            media_type: "image/png".to_owned(),
-            width: 120,
-            height: 80,
-            perceptual_hash: None,
-            review: Review::Pending,
-            provenance,
-            consent: None,
-            sight: None,
-        };
+        let found = crawled(&format!("https://pictures.example/{name}"));
+        let image = NewImage { width: 120, height: 80, review: Review::Pending, ..found };
         images::store(&self.warehouse, self.city, bytes.clone(), &image).await.unwrap().image
     }
 

@@ -8,10 +8,11 @@ use sightscan_http::{AdminGate, AdminToken, ServerOptions, Surroundings, openapi
 use sightscan_label::http::{Api, router};
 use sightscan_label::tidy;
 use sightscan_testkit::database::TestDatabase;
+use sightscan_testkit::images::crawled;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::names::CityName;
-use sightscan_types::{CityId, ImageId, OriginKind, Producer, ProducerKind, Provenance, RelativeBox, Review};
-use sightscan_warehouse::images::{self, NewImage};
+use sightscan_types::{CityId, ImageId, Producer, ProducerKind, RelativeBox};
+use sightscan_warehouse::images;
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
 use sightscan_warehouse::{Warehouse, cities};
 use tempfile::TempDir;
@@ -60,25 +61,7 @@ impl Site {
     }
 
     async fn image(&self, content: &'static str) -> ImageId {
-        let provenance = Provenance {
-            kind: OriginKind::Crawl,
-            source: format!("https://pictures.example/{content}"),
-            page_url: None,
-            author: None,
-            licence: Some("CC0-1.0".to_owned()),
-            licence_url: None,
-            retrieved_at: 1,
-        };
-        let image = NewImage {
-            media_type: "image/jpeg".to_owned(),
-            width: 640,
-            height: 480,
-            perceptual_hash: None,
-            review: Review::Accepted,
-            provenance,
-            consent: None,
-            sight: None,
-        };
+        let image = crawled(&format!("https://pictures.example/{content}"));
         let bytes = Bytes::from_static(content.as_bytes());
         images::store(&self.warehouse, self.city, bytes, &image).await.unwrap().image
     }

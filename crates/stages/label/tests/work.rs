@@ -7,13 +7,12 @@ use futures_util::future::BoxFuture;
 use sightscan_blobs::{Address, Blobs};
 use sightscan_label::{Answer, Error, Labeller, Labelling, Order, Picture, Result, Step, Tally};
 use sightscan_testkit::database::TestDatabase;
+use sightscan_testkit::images::crawled;
 use sightscan_testkit::on_both_engines;
 use sightscan_testkit::upstreams::World;
 use sightscan_testkit::upstreams::vision::refusal;
 use sightscan_types::names::CityName;
-use sightscan_types::{
-    CityId, ConsentId, ConsentKind, OriginKind, Outcome, Producer, ProducerKind, Provenance, Review, Sha256,
-};
+use sightscan_types::{CityId, ConsentId, ConsentKind, OriginKind, Outcome, Producer, ProducerKind, Sha256};
 use sightscan_warehouse::consents::NewConsent;
 use sightscan_warehouse::images::{self, Filter, Listed, NewImage};
 use sightscan_warehouse::labelling::unlabelled;
@@ -60,8 +59,8 @@ impl Site {
     /// Stores the picture with this number, looking like nothing else unless a hash is given.
     async fn store(&self, number: usize, hash: Option<u64>) {
         let picture = &self.world.pictures[number];
-        let provenance = provenance(&format!("https://pictures.example/{number}"));
-        let image = NewImage { provenance, ..image(hash) };
+        let source = format!("https://pictures.example/{number}");
+        let image = NewImage { perceptual_hash: hash, ..crawled(&source) };
         images::store(&self.warehouse, self.city, picture.bytes.clone(), &image).await.unwrap();
     }
 
@@ -78,31 +77,6 @@ impl Site {
 
     async fn calls(&self) -> i64 {
         cities::by_id(&self.warehouse.database, self.city).await.unwrap().unwrap().label_calls
-    }
-}
-
-fn provenance(source: &str) -> Provenance {
-    Provenance {
-        kind: OriginKind::Crawl,
-        source: source.to_owned(),
-        page_url: None,
-        author: None,
-        licence: Some("CC0-1.0".to_owned()),
-        licence_url: None,
-        retrieved_at: 1,
-    }
-}
-
-fn image(perceptual_hash: Option<u64>) -> NewImage {
-    NewImage {
-        media_type: "image/jpeg".to_owned(),
-        width: 512,
-        height: 512,
-        perceptual_hash,
-        review: Review::Accepted,
-        provenance: provenance("somewhere"),
-        consent: None,
-        sight: None,
     }
 }
 
@@ -228,8 +202,8 @@ async fn an_image_that_is_withdrawn_meanwhile_hinders_no_other(test: TestDatabas
         deletion_token: Sha256::of(b"token"),
     };
     let consent_id = consent.id;
-    let provenance = Provenance { kind: OriginKind::Donation, ..provenance("donation") };
-    let donated = NewImage { consent: Some(consent), provenance, ..image(None) };
+    let mut donated = NewImage { consent: Some(consent), ..crawled("donation") };
+    donated.provenance.kind = OriginKind::Donation;
     let bytes = site.world.pictures[1].bytes.clone();
     images::store(&site.warehouse, site.city, bytes, &donated).await.unwrap();
     let slow = Slow { warehouse: site.warehouse.clone(), consent: consent_id };
