@@ -1,7 +1,8 @@
 //! Images with the labelling that counts and what their licences ask for: what data sets are made of.
 
-use sightscan_types::{CityId, ImageId, OriginKind, ProducerKind, Provenance, RelativeBox, Sha256};
+use sightscan_types::{CityId, ImageId, ProducerKind, Provenance, RelativeBox, Sha256};
 
+use crate::images::ProvenanceRow;
 use crate::labels::LabelledBox;
 use crate::statement::sql;
 use crate::{Database, Error, Result};
@@ -45,13 +46,8 @@ struct Row {
     width: i64,
     height: i64,
     perceptual_hash: Option<i64>,
-    kind: String,
-    source: String,
-    page_url: Option<String>,
-    author: Option<String>,
-    licence: Option<String>,
-    licence_url: Option<String>,
-    retrieved_at: i64,
+    #[sqlx(flatten)]
+    provenance: ProvenanceRow,
     producer_kind: Option<String>,
     label: Option<String>,
     x: Option<f64>,
@@ -118,15 +114,7 @@ impl Row {
             width: pixels(self.width),
             height: pixels(self.height),
             perceptual_hash: self.perceptual_hash.map(i64::cast_unsigned),
-            provenance: Provenance {
-                kind: Error::read::<OriginKind>("kind of origin", &self.kind)?,
-                source: self.source,
-                page_url: self.page_url,
-                author: self.author,
-                licence: self.licence,
-                licence_url: self.licence_url,
-                retrieved_at: self.retrieved_at,
-            },
+            provenance: self.provenance.try_into()?,
             labelling: producer.transpose()?.map(|producer| Labelling { producer, boxes }),
         })
     }

@@ -149,8 +149,9 @@ impl TryFrom<Row> for Image {
     }
 }
 
+/// The columns of `image_origins` that say where an image is from.
 #[derive(sqlx::FromRow)]
-struct OriginRow {
+pub(crate) struct ProvenanceRow {
     kind: String,
     source: String,
     page_url: Option<String>,
@@ -158,14 +159,13 @@ struct OriginRow {
     licence: Option<String>,
     licence_url: Option<String>,
     retrieved_at: i64,
-    consent_id: Option<String>,
 }
 
-impl TryFrom<OriginRow> for Origin {
+impl TryFrom<ProvenanceRow> for Provenance {
     type Error = Error;
 
-    fn try_from(row: OriginRow) -> Result<Self> {
-        let provenance = Provenance {
+    fn try_from(row: ProvenanceRow) -> Result<Self> {
+        Ok(Self {
             kind: Error::read::<OriginKind>("kind of origin", &row.kind)?,
             source: row.source,
             page_url: row.page_url,
@@ -173,9 +173,23 @@ impl TryFrom<OriginRow> for Origin {
             licence: row.licence,
             licence_url: row.licence_url,
             retrieved_at: row.retrieved_at,
-        };
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct OriginRow {
+    #[sqlx(flatten)]
+    provenance: ProvenanceRow,
+    consent_id: Option<String>,
+}
+
+impl TryFrom<OriginRow> for Origin {
+    type Error = Error;
+
+    fn try_from(row: OriginRow) -> Result<Self> {
         let consent = row.consent_id.as_deref().map(|id| Error::read("consent id", id)).transpose()?;
-        Ok(Self { provenance, consent })
+        Ok(Self { provenance: row.provenance.try_into()?, consent })
     }
 }
 
