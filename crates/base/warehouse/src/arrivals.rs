@@ -253,7 +253,10 @@ async fn move_image(
     };
     transaction.commit().await?;
     let image = new_image(row, measured, sight);
-    Ok(images::store_arrival(warehouse, city.id, bytes, &image, load).await?.is_some())
+    match images::store_arrival(warehouse, city.id, bytes, &image, load).await {
+        Err(Error::ArrivalTaken) => Ok(false),
+        stored => Ok(stored.map(|_| true)?),
+    }
 }
 
 fn new_image(row: ImageRow, measured: Measured, sight: Option<sightscan_types::SightId>) -> NewImage {
@@ -416,7 +419,7 @@ async fn try_to_move_model(warehouse: &Warehouse, model: &ArrivedModel, load: &s
         metrics: "{}".to_owned(),
     };
     models::publish_in(&mut transaction, &sha256, model.bytes.len(), &new, now).await?;
-    collection::commit(warehouse, transaction, &sha256).await?;
+    collection::commit(warehouse, transaction, &[sha256]).await?;
     Ok(true)
 }
 

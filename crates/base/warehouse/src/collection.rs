@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use sightscan_types::Sha256;
 
 use crate::statement::sql;
@@ -92,15 +93,18 @@ async fn is_referred_to(transaction: &mut Transaction, sha256: &Sha256) -> Resul
     Ok(count > 0)
 }
 
-/// Commits a transaction that wrote a row for this blob and has held the collector off, unless the blob was collected
+/// Commits a transaction that wrote rows for these blobs and has held the collector off, unless one was collected
 /// before. Whoever calls [`publish_in`](crate::models::publish_in) ends its transaction so.
 ///
 /// # Errors
-/// [`Error::BlobVanished`] when the blob is gone; then nothing was done, and it can be put and tried again.
-pub async fn commit(warehouse: &Warehouse, transaction: Transaction, sha256: &Sha256) -> Result<()> {
-    if warehouse.blobs.head(sha256).await?.is_none() {
-        transaction.rollback().await?;
-        return Err(Error::BlobVanished(*sha256));
+/// [`Error::BlobVanished`] when a blob is gone; then nothing was done, and it can be put and tried again.
+pub async fn commit(warehouse: &Warehouse, transaction: Transaction, blobs: &[Sha256]) -> Result<()> {
+    let heads = blobs.iter().map(async |sha256| (sha256, warehouse.blobs.head(sha256).await));
+    for (sha256, head) in join_all(heads).await {
+        if head?.is_none() {
+            transaction.rollback().await?;
+            return Err(Error::BlobVanished(*sha256));
+        }
     }
     transaction.commit().await
 }

@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+use futures_util::future::try_join_all;
 use sightscan_types::{CityId, ImageId, SightId};
 
+use crate::images::{self, Blob, NewImage, Now};
 use crate::statement::sql;
-use crate::{Database, Error, Result, Transaction};
+use crate::tries::Tries;
+use crate::{Database, Error, Result, Transaction, Warehouse, collection, times};
 
 /// What became of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,17 +20,26 @@ pub enum Decision {
     SetAside(String),
 }
 
-/// A picture that a source has named for a sight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Named<'a> {
-    /// The city.
-    pub city: CityId,
-    /// The sight.
-    pub sight: SightId,
+/// What is to be done with a picture.
+#[derive(Debug, Clone)]
+pub enum Deed {
+    /// Its image is stored.
+    Keep(Bytes, Box<NewImage>),
+    /// An image that is stored already is of this city and sight, too.
+    Adopt(ImageId),
+    /// It is not wanted, for this reason.
+    SetAside(String),
+}
+
+/// A picture that a source has named for a sight, and what is to be done with it.
+#[derive(Debug, Clone)]
+pub struct Judged {
     /// What identifies the picture: the `source` of its provenance.
-    pub source: &'a str,
+    pub source: String,
     /// Who named it.
-    pub found_by: &'a str,
+    pub found_by: &'static str,
+    /// What is to be done.
+    pub deed: Deed,
 }
 
 /// How many pictures of a city had the same fate.
@@ -40,15 +53,83 @@ pub struct Fate {
     pub pictures: i64,
 }
 
-/// Writes down what became of a picture. What was decided before stays.
+/// Does what is to be done with pictures of a sight and writes it down: for all of them, or for none. What was decided
+/// before stays.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn decide(
+/// When an image that is to be adopted is gone, a source is longer than [`images::LONGEST_SOURCE`], or the blobs or the
+/// database do not answer.
+pub async fn settle(
+    warehouse: &Warehouse,
+    city: CityId,
+    sight: SightId,
+    pictures: &[Judged],
+) -> Result<Vec<Decision>> {
+    let mut tries = Tries::default();
+    loop {
+        let prepared = try_join_all(pictures.iter().map(|picture| prepare(warehouse, picture))).await?;
+        match try_to_settle(warehouse, city, sight, &prepared).await {
+            Err(error) => tries.again(error).await?,
+            done => return done,
+        }
+    }
+}
+
+/// A picture, and its blob where it is to be kept.
+enum Prepared<'a> {
+    Keep(&'a Judged, Blob, &'a NewImage),
+    Adopt(&'a Judged, ImageId),
+    SetAside(&'a Judged, &'a str),
+}
+
+async fn prepare<'a>(warehouse: &Warehouse, picture: &'a Judged) -> Result<Prepared<'a>> {
+    Ok(match &picture.deed {
+        Deed::Keep(bytes, image) => {
+            Prepared::Keep(picture, images::put(warehouse, bytes.clone()).await?, image)
+        }
+        Deed::Adopt(image) => Prepared::Adopt(picture, *image),
+        Deed::SetAside(reason) => Prepared::SetAside(picture, reason),
+    })
+}
+
+async fn try_to_settle(
+    warehouse: &Warehouse,
+    city: CityId,
+    sight: SightId,
+    pictures: &[Prepared<'_>],
+) -> Result<Vec<Decision>> {
+    let database = &warehouse.database;
+    let mut transaction = database.begin_without_collection().await?;
+    let now = Now::of(database, &mut transaction).await?;
+    let (mut decisions, mut blobs) = (Vec::with_capacity(pictures.len()), Vec::new());
+    for picture in pictures {
+        let (picture, decision) = match picture {
+            Prepared::Keep(picture, blob, image) => {
+                blobs.push(blob.sha256);
+                let stored = images::store_in(&mut transaction, city, blob, image, now).await?;
+                (picture, Decision::Kept(stored.image))
+            }
+            Prepared::Adopt(picture, image) => {
+                images::add_to_city(&mut transaction, city, *image, sight, now).await?;
+                (picture, Decision::Kept(*image))
+            }
+            Prepared::SetAside(picture, reason) => (picture, Decision::SetAside((*reason).to_owned())),
+        };
+        write_down(&mut transaction, city, sight, picture, &decision, now).await?;
+        decisions.push(decision);
+    }
+    collection::commit(warehouse, transaction, &blobs).await?;
+    times::committed(database, now.hour);
+    Ok(decisions)
+}
+
+async fn write_down(
     transaction: &mut Transaction,
-    named: Named<'_>,
+    city: CityId,
+    sight: SightId,
+    picture: &Judged,
     decision: &Decision,
-    now: i64,
+    now: Now,
 ) -> Result<()> {
     let (image, reason) = match decision {
         Decision::Kept(image) => (Some(image.to_string()), None),
@@ -56,13 +137,13 @@ pub async fn decide(
     };
     sql("INSERT INTO crawled_pictures (sight_id, source, city_id, found_by, image_id, reason, decided_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (sight_id, source) DO NOTHING")
-    .bind(named.sight.to_string())
-    .bind(named.source)
-    .bind(named.city.to_string())
-    .bind(named.found_by)
+    .bind(sight.to_string())
+    .bind(&picture.source)
+    .bind(city.to_string())
+    .bind(picture.found_by)
     .bind(image)
     .bind(reason)
-    .bind(now)
+    .bind(now.at)
     .execute(transaction)
     .await
     .map(drop)

@@ -296,7 +296,8 @@ async fn sqlite(path: &Path) -> Result<Pools> {
         .synchronous(SqliteSynchronous::Full);
     // The first connection makes the file and its WAL mode alone: doing so at once from several is refused as busy.
     let _lock = migrations::lock_file(path).await?;
-    let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE);
+    // A file does not hang up: asking a connection first whether it works costs as much as a statement.
+    let pool = || SqlitePoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false);
     let writer = pool().max_connections(1).acquire_timeout(BUSY).connect_with(options.clone()).await?;
     let readers = pool().max_connections(CONNECTIONS).connect_with(options).await?;
     Ok(Pools::Sqlite { readers, writer })

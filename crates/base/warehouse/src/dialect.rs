@@ -16,7 +16,7 @@ macro_rules! claim {
     };
 }
 
-/// The statements of [`Dialect::store_image`].
+/// The parts of [`Dialect::store_image`].
 macro_rules! insert_image {
     () => {
         "INSERT INTO images (image_id, sha256, media_type, size, width, height, perceptual_hash, review, created_at) \
@@ -121,18 +121,21 @@ impl Dialect {
         }
     }
 
-    /// Stores an image of a city: run in order, each with all parameters, the last one gives the image's id if the city did
-    /// not have it. `$1` to `$9` are the columns of `images`, `$10` to `$18` those of `image_origins` without the image,
-    /// `$19` to `$21` city, sight and hour. PostgreSQL takes them as one statement, which saves three ways to the server.
-    pub(crate) fn store_image(self) -> &'static [&'static str] {
+    /// Stores an image of a city, all in one way to the engine; gives the image's id if the city did not have it. `$1` to
+    /// `$9` are the columns of `images`, `$10` to `$18` those of `image_origins` without the image, `$19` to `$21` city,
+    /// sight and hour.
+    pub(crate) fn store_image(self) -> &'static str {
         match self {
-            Self::Sqlite => &[
+            Self::Sqlite => concat!(
                 insert_image!(),
+                "; ",
                 insert_origin!("images WHERE sha256 = $2"),
+                "; ",
                 insert_change!(),
+                "; ",
                 insert_fact!("images WHERE sha256 = $2"),
-            ],
-            Self::Postgres => &[concat!(
+            ),
+            Self::Postgres => concat!(
                 "WITH image AS (",
                 insert_image!(),
                 " RETURNING image_id), origin AS (",
@@ -141,7 +144,7 @@ impl Dialect {
                 insert_change!(),
                 ") ",
                 insert_fact!("image")
-            )],
+            ),
         }
     }
 

@@ -54,6 +54,9 @@ pub enum Error {
     /// The image is not there, or not any more.
     #[error("there is no image {0}; it may have been withdrawn")]
     NoImage(sightscan_types::ImageId),
+    /// Another process has moved an arrival on.
+    #[error("another process has moved this arrival on")]
+    ArrivalTaken,
     /// A text is longer than a key of the database may be.
     #[error("the {what} has {length} bytes, at most {limit} are kept; shorten it")]
     TooLong {

@@ -14,8 +14,9 @@ use sightscan_types::{
 use crate::consents::{self, NewConsent};
 use crate::statement::{Statement, sql};
 use crate::tries::Tries;
-use crate::{Database, Error, Result, Transaction, Warehouse, arrivals, collection, marts, times};
+use crate::{Database, Dialect, Error, Result, Transaction, Warehouse, arrivals, collection, marts, times};
 
+pub(crate) use reading::ProvenanceRow;
 pub use reading::{by_source, cities, get, list, near_duplicates, origins};
 pub use withdrawal::{Withdrawn, withdraw};
 
@@ -137,21 +138,18 @@ pub struct Filter {
 /// # Errors
 /// When its source is longer than [`LONGEST_SOURCE`], or the blobs or the database do not answer.
 pub async fn store(warehouse: &Warehouse, city: CityId, bytes: Bytes, image: &NewImage) -> Result<Stored> {
-    match store_from(warehouse, city, bytes, image, None).await? {
-        Some(stored) => Ok(stored),
-        None => Err(Error::Unreadable { what: "arrival", value: String::new() }),
-    }
+    store_from(warehouse, city, bytes, image, None).await
 }
 
 /// As [`store`], for an image that another program put into `load_images`: in the same transaction its row there is
-/// deleted. `None` where that row is gone, because another process has moved it on.
+/// deleted. [`Error::ArrivalTaken`] where that row is gone, because another process has moved it on.
 pub(crate) async fn store_arrival(
     warehouse: &Warehouse,
     city: CityId,
     bytes: Bytes,
     image: &NewImage,
     load: &str,
-) -> Result<Option<Stored>> {
+) -> Result<Stored> {
     store_from(warehouse, city, bytes, image, Some(load)).await
 }
 
@@ -161,12 +159,11 @@ async fn store_from(
     bytes: Bytes,
     image: &NewImage,
     load: Option<&str>,
-) -> Result<Option<Stored>> {
-    Error::limit("source of the image", &image.provenance.source, LONGEST_SOURCE)?;
+) -> Result<Stored> {
     let mut tries = Tries::default();
     loop {
-        let sha256 = warehouse.blobs.put(bytes.clone()).await?;
-        match try_to_store(warehouse, city, (&sha256, bytes.len()), image, load).await {
+        let blob = put(warehouse, bytes.clone()).await?;
+        match try_to_store(warehouse, city, &blob, image, load).await {
             Err(error) => tries.again(error).await?,
             done => return done,
         }
@@ -176,35 +173,75 @@ async fn store_from(
 async fn try_to_store(
     warehouse: &Warehouse,
     city: CityId,
-    (sha256, size): (&Sha256, usize),
+    blob: &Blob,
     image: &NewImage,
     load: Option<&str>,
-) -> Result<Option<Stored>> {
+) -> Result<Stored> {
     let database = &warehouse.database;
-    let now = database.now();
     let mut transaction = database.begin_without_collection().await?;
     if let Some(load) = load
         && !arrivals::take(&mut transaction, "DELETE FROM load_images WHERE load_id = $1", load).await?
     {
-        return Ok(None);
+        return Err(Error::ArrivalTaken);
     }
-    let hour = times::add(database, &mut transaction, now).await?;
+    let now = Now::of(database, &mut transaction).await?;
+    let stored = store_in(&mut transaction, city, blob, image, now).await?;
+    collection::commit(warehouse, transaction, &[blob.sha256]).await?;
+    times::committed(database, now.hour);
+    Ok(stored)
+}
+
+/// The content of an image, which is in the blobs already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blob {
+    pub(crate) sha256: Sha256,
+    /// Bytes.
+    size: usize,
+}
+
+/// Puts the content of an image; the row that refers to it is to be written soon.
+pub(crate) async fn put(warehouse: &Warehouse, bytes: Bytes) -> Result<Blob> {
+    let size = bytes.len();
+    Ok(Blob { sha256: warehouse.blobs.put(bytes).await?, size })
+}
+
+/// The time of a transaction, with its hour in the time dimension.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) at: i64,
+    pub(crate) hour: i64,
+}
+
+impl Now {
+    pub(crate) async fn of(database: &Database, transaction: &mut Transaction) -> Result<Self> {
+        let at = database.now();
+        Ok(Self { at, hour: times::add(database, transaction, at).await? })
+    }
+}
+
+/// Writes the rows of an image in a transaction that keeps the collector of blobs out and ends with
+/// [`collection::commit`].
+pub(crate) async fn store_in(
+    transaction: &mut Transaction,
+    city: CityId,
+    blob: &Blob,
+    image: &NewImage,
+    now: Now,
+) -> Result<Stored> {
+    Error::limit("source of the image", &image.provenance.source, LONGEST_SOURCE)?;
     let consent = match &image.consent {
-        Some(consent) => Some(consents::record(&mut transaction, consent, now).await?),
+        Some(consent) => Some(consents::record(transaction, consent, now.at).await?),
         None => None,
     };
-    let rows = Rows { id: ImageId::new(), city, sha256, size, image, consent, hour, now };
-    let stored = rows.insert(&mut transaction).await?;
+    let stored = Rows { id: ImageId::new(), city, blob, image, consent, now }.insert(transaction).await?;
     if !stored.new_in_city {
-        show_sight(&mut transaction, city, stored.image, image.sight).await?;
+        show_sight(transaction, city, stored.image, image.sight).await?;
     }
     if !stored.new_image {
         // Its new origin counts in its other cities as well.
-        marts::note_changes_of(&mut transaction, stored.image).await?;
+        marts::note_changes_of(transaction, stored.image).await?;
     }
-    collection::commit(warehouse, transaction, sha256).await?;
-    times::committed(database, hour);
-    Ok(Some(stored))
+    Ok(stored)
 }
 
 /// What is written when an image arrives.
@@ -212,22 +249,17 @@ struct Rows<'a> {
     /// Its id, if it is a new one.
     id: ImageId,
     city: CityId,
-    sha256: &'a Sha256,
-    size: usize,
+    blob: &'a Blob,
     image: &'a NewImage,
     consent: Option<ConsentId>,
-    hour: i64,
-    now: i64,
+    now: Now,
 }
 
 impl Rows<'_> {
     /// Inserts the image, or finds the one with these bytes and locks it.
     async fn insert(&self, transaction: &mut Transaction) -> Result<Stored> {
-        let parameters = self.parameters();
-        let mut new_in_city: Option<(String,)> = None;
-        for text in transaction.dialect().store_image() {
-            new_in_city = parameters.with_text(text).optional(transaction).await?;
-        }
+        let statement = self.statement(transaction.dialect());
+        let new_in_city: Option<(String,)> = statement.optional(transaction).await?;
         let image = match &new_in_city {
             Some((id,)) => Error::read("image id", id)?,
             None => self.known_as(transaction).await?,
@@ -235,19 +267,18 @@ impl Rows<'_> {
         Ok(Stored { image, new_image: image == self.id, new_in_city: new_in_city.is_some() })
     }
 
-    /// Those of [`Dialect::store_image`](crate::Dialect::store_image).
-    fn parameters(&self) -> Statement {
+    fn statement(&self, dialect: Dialect) -> Statement {
         let NewImage { media_type, width, height, provenance, .. } = self.image;
-        sql("")
+        sql(dialect.store_image())
             .bind(self.id.to_string())
-            .bind(self.sha256.to_string())
+            .bind(self.blob.sha256.to_string())
             .bind(media_type)
-            .bind(i64::try_from(self.size).unwrap_or(i64::MAX))
+            .bind(i64::try_from(self.blob.size).unwrap_or(i64::MAX))
             .bind(*width)
             .bind(*height)
             .bind(self.image.perceptual_hash.map(u64::cast_signed))
             .bind(self.image.review.as_str())
-            .bind(self.now)
+            .bind(self.now.at)
             .bind(uuid::Uuid::now_v7().to_string())
             .bind(provenance.kind.as_str())
             .bind(&provenance.source)
@@ -259,11 +290,12 @@ impl Rows<'_> {
             .bind(self.consent.map(|consent| consent.to_string()))
             .bind(self.city.to_string())
             .bind(self.image.sight.map(|sight| sight.to_string()))
-            .bind(self.hour)
+            .bind(self.now.hour)
     }
 
     async fn known_as(&self, transaction: &mut Transaction) -> Result<ImageId> {
-        let statement = sql("SELECT image_id FROM images WHERE sha256 = $1").bind(self.sha256.to_string());
+        let statement =
+            sql("SELECT image_id FROM images WHERE sha256 = $1").bind(self.blob.sha256.to_string());
         let (id,): (String,) = statement.one(transaction).await?;
         Error::read("image id", &id)
     }
@@ -285,35 +317,29 @@ async fn show_sight(
         .map(drop)
 }
 
-/// Gives an image that another city has to this one as well; whether the city did not have it.
-///
-/// # Errors
-/// When there is no such image, or the database does not answer.
-pub async fn add_to_city(
-    database: &Database,
+/// Gives an image that another city has to this one as well.
+pub(crate) async fn add_to_city(
     transaction: &mut Transaction,
     city: CityId,
     image: ImageId,
-    sight: Option<SightId>,
-) -> Result<bool> {
-    let now = database.now();
-    let hour = times::add(database, transaction, now).await?;
+    sight: SightId,
+    now: Now,
+) -> Result<()> {
     let inserted = sql(
         "INSERT INTO city_images (city_id, image_id, sight_id, time_id, added_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (city_id, image_id) DO NOTHING",
     )
     .bind(city.to_string())
     .bind(image.to_string())
-    .bind(sight.map(|sight| sight.to_string()))
-    .bind(hour)
-    .bind(now)
+    .bind(sight.to_string())
+    .bind(now.hour)
+    .bind(now.at)
     .execute(transaction)
     .await?;
     if inserted == 0 {
-        show_sight(transaction, city, image, sight).await?;
+        show_sight(transaction, city, image, Some(sight)).await?;
     }
-    marts::note_change(transaction, city).await?;
-    Ok(inserted == 1)
+    marts::note_change(transaction, city).await
 }
 
 /// Says whether an image may be trained on; whether there is such an image.

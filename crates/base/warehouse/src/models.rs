@@ -86,7 +86,7 @@ async fn try_to_publish(
 ) -> Result<Model> {
     let mut transaction = warehouse.database.begin().await?;
     let published = publish_in(&mut transaction, sha256, size, model, warehouse.database.now()).await?;
-    collection::commit(warehouse, transaction, sha256).await?;
+    collection::commit(warehouse, transaction, &[*sha256]).await?;
     Ok(published)
 }
 

@@ -71,11 +71,6 @@ impl Statement {
         self
     }
 
-    /// Another text with the same parameters.
-    pub(crate) fn with_text(&self, text: &'static str) -> Self {
-        Self { text, values: self.values.clone() }
-    }
-
     /// Runs it and says how many rows it touched.
     pub(crate) async fn execute(self, on: &mut impl Linked) -> Result<u64> {
         Ok(match on.link() {

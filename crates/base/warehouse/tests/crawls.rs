@@ -4,7 +4,7 @@ use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::{Review, SightId};
 use sightscan_warehouse::cities::City;
-use sightscan_warehouse::crawls::{self, Decision, Fate, Named};
+use sightscan_warehouse::crawls::{self, Decision, Deed, Fate, Judged};
 use sightscan_warehouse::images::{self, Filter, NewImage};
 use sightscan_warehouse::sights::{self, NewSight};
 
@@ -24,12 +24,6 @@ impl TestWarehouse {
         transaction.commit().await.unwrap();
         id
     }
-
-    async fn decide(&self, named: Named<'_>, decision: &Decision) {
-        let mut transaction = self.database().begin().await.unwrap();
-        crawls::decide(&mut transaction, named, decision, 1).await.unwrap();
-        transaction.commit().await.unwrap();
-    }
 }
 
 fn gate() -> NewSight {
@@ -38,6 +32,10 @@ fn gate() -> NewSight {
         wikidata: Some("Q82425".to_owned()),
         ..NewSight::default()
     }
+}
+
+fn judged(source: &str, deed: Deed) -> Judged {
+    Judged { source: source.to_owned(), found_by: "commons", deed }
 }
 
 async fn w_c44_a_sight_keeps_what_is_known_of_it(test: TestDatabase) {
@@ -72,17 +70,16 @@ async fn what_became_of_a_picture_is_kept(test: TestDatabase) {
     let city = test.city("Berlin").await;
     let sight = test.sight(&city, gate()).await;
     let image = NewImage { perceptual_hash: Some(u64::MAX), ..crawled("one") };
-    let image = test.store(&city, "a gate", &image).await.image;
-    let named = |source| Named { city: city.id, sight, source, found_by: "commons" };
-    let (kept, small) = (Decision::Kept(image), Decision::SetAside("too small".to_owned()));
-    test.decide(named("one"), &kept).await;
-    test.decide(named("two"), &small).await;
-    test.decide(named("three"), &small).await;
+    let set_aside = |source| judged(source, Deed::SetAside("too small".to_owned()));
+    let keep = judged("one", Deed::Keep("a gate".into(), Box::new(image)));
+    let kept = crawls::settle(&test.warehouse, city.id, sight, &[keep, set_aside("two")]).await.unwrap();
+    let [kept @ Decision::Kept(_), small] = &kept[..] else { panic!("{kept:?}") };
     // What was decided stays.
-    test.decide(named("one"), &small).await;
+    let again = ["one", "two", "three"].map(set_aside);
+    crawls::settle(&test.warehouse, city.id, sight, &again).await.unwrap();
     let decided = crawls::decided(test.database(), sight).await.unwrap();
     assert_eq!(decided.len(), 3);
-    assert_eq!((&decided["one"], &decided["two"]), (&kept, &small));
+    assert_eq!((&decided["one"], &decided["two"]), (kept, small));
     let fate = |reason: Option<&str>, pictures| Fate {
         found_by: "commons".to_owned(),
         reason: reason.map(str::to_owned),
@@ -98,15 +95,15 @@ async fn images_of_another_city_are_taken_over_with_the_sight(test: TestDatabase
     let (berlin, potsdam) = (test.city("Berlin").await, test.city("Potsdam").await);
     let sight = test.sight(&potsdam, gate()).await;
     let image = test.store(&berlin, "a gate", &crawled("one")).await.image;
-    for is_new in [true, false] {
-        let mut transaction = test.database().begin().await.unwrap();
-        let added = images::add_to_city(test.database(), &mut transaction, potsdam.id, image, Some(sight))
-            .await
-            .unwrap();
-        transaction.commit().await.unwrap();
-        assert_eq!(added, is_new);
+    // A second time changes nothing.
+    for _ in 0..2 {
+        let adopt = [judged("one", Deed::Adopt(image))];
+        let decisions = crawls::settle(&test.warehouse, potsdam.id, sight, &adopt).await.unwrap();
+        assert_eq!(decisions, [Decision::Kept(image)]);
     }
+    assert_eq!(crawls::decided(test.database(), sight).await.unwrap()["one"], Decision::Kept(image));
     let listed = images::list(test.database(), potsdam.id, &Filter::default(), None, 10).await.unwrap();
+    assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].sight.as_deref(), Some("Brandenburg Gate"));
     // The city had it without a sight; now it is known.
     let in_berlin = test.sight(&berlin, gate()).await;

@@ -44,7 +44,7 @@ pub async fn publish(
     let model = NewModel { city: city.id, specification, dataset: None, considered_images, metrics };
     let model = models::publish_in(&mut transaction, &sha256, size, &model, now).await?;
     // Not without its blob: a collector may have come between.
-    collection::commit(warehouse, transaction, &sha256).await?;
+    collection::commit(warehouse, transaction, &[sha256]).await?;
     Ok((city, model))
 }
 

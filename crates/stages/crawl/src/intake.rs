@@ -1,9 +1,14 @@
 //! Taking one picture in: from what a source has named to what will be stored, or why it will not.
 
 use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
 
 use bytes::Bytes;
 use sightscan_pictures::{Limits, hamming_distance, inspect, perceptual_hash};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 /// Pictures of one sight whose perceptual hashes differ in at most so many of 64 bits look alike.
 const ALIKE: u32 = 6;
@@ -66,6 +71,16 @@ pub struct Demands {
 }
 
 impl Demands {
+    /// As [`Demands::measure`], on a thread that may be busy for a while. No more pictures are decoded at once than there
+    /// are cores: more would only take memory.
+    pub(crate) async fn look_at(self, bytes: Bytes) -> Result<Measured, Flaw> {
+        static CORES: LazyLock<Semaphore> =
+            LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get)));
+        let _core = CORES.acquire().await;
+        // One that makes the decoder panic is no picture.
+        spawn_blocking(move || self.measure(&bytes)).await.unwrap_or(Err(Flaw::Unreadable))
+    }
+
     /// Measures a picture; takes as long as decoding it.
     ///
     /// # Errors

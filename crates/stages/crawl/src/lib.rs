@@ -8,6 +8,7 @@
 mod assembly;
 mod config;
 mod crawler;
+mod desk;
 mod error;
 pub mod fetch;
 pub mod intake;

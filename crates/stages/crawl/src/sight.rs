@@ -1,28 +1,29 @@
 //! The crawl of one sight.
 //!
 //! Pictures are fetched several at once but decided in the order in which they were named, so that the same pictures are
-//! kept however fast they come.
+//! kept however fast they come. What is decided is written down while others are fetched.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::stream::FuturesOrdered;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
+use futures_util::stream::{BoxStream, FuturesOrdered};
 use sightscan_types::{ImageId, OriginKind, Provenance, Review};
-use sightscan_warehouse::crawls::{self, Decision, Named};
+use sightscan_warehouse::crawls::{self, Decision, Deed, Judged};
 use sightscan_warehouse::images::{self, LONGEST_SOURCE, NewImage};
 use sightscan_warehouse::sights::{self, Sight as KnownSight};
 
 use crate::crawler::{Crawler, Order};
+use crate::desk::Desk;
 use crate::error::{Error, Result};
 use crate::fetch::FetchError;
 use crate::intake::{Flaw, Measured, looks_like_one_of};
 use crate::licence::Verdict;
 use crate::report::{SightReport, Tally};
-use crate::{Candidate, City, ImageSource, Picture, Sight};
+use crate::{Candidate, City, ImageSource, Picture, Sight, SourceError};
 
-/// So many pictures of a sight are fetched at once.
+/// So many pictures of a sight are fetched or wait to be stored at once.
 const AT_ONCE: usize = 8;
 
 /// The crawl of one sight, while it goes on.
@@ -31,7 +32,7 @@ pub(crate) struct SightCrawl<'a> {
     order: &'a Order,
     sight: &'a KnownSight,
     tally: Arc<Tally>,
-    /// What was decided, now or by an earlier crawl.
+    /// What was decided by an earlier crawl.
     decided: HashMap<String, Decision>,
     /// What this crawl has passed.
     seen: HashSet<String>,
@@ -49,8 +50,8 @@ struct Looked {
 enum Fate {
     /// An earlier crawl has decided.
     Known(Decision),
-    /// The warehouse has it from this source, for another sight or city.
-    Stored(ImageId),
+    /// The warehouse has it from this source, for another sight or city, with this perceptual hash.
+    Stored(ImageId, Option<u64>),
     /// It was fetched.
     Fresh(Bytes, Measured),
     /// It is not wanted.
@@ -89,7 +90,7 @@ impl<'a> Look<'a> {
         }
         let database = &self.crawler.warehouse.database;
         if let Some(image) = images::by_source(database, &candidate.source).await?.first() {
-            return Ok(Fate::Stored(image.id));
+            return Ok(Fate::Stored(image.id, image.perceptual_hash));
         }
         Ok(self.fetch(&candidate.picture).await)
     }
@@ -104,12 +105,9 @@ impl<'a> Look<'a> {
             },
         };
         self.tally.fetched();
-        let (demands, looked_at) = (self.crawler.demands, bytes.clone());
-        match tokio::task::spawn_blocking(move || demands.measure(&looked_at)).await {
-            Ok(Ok(measured)) => Fate::Fresh(bytes, measured),
-            Ok(Err(flaw)) => Fate::Flawed(flaw),
-            // It has made the decoder panic.
-            Err(_) => Fate::Flawed(Flaw::Unreadable),
+        match self.crawler.demands.look_at(bytes.clone()).await {
+            Ok(measured) => Fate::Fresh(bytes, measured),
+            Err(flaw) => Fate::Flawed(flaw),
         }
     }
 }
@@ -146,21 +144,42 @@ impl<'a> SightCrawl<'a> {
 
     /// Takes the pictures that a source names, until there are enough.
     pub(crate) async fn ask(&mut self, source: &dyn ImageSource, city: &City, sight: &Sight) -> Result<()> {
-        let mut named = source.pictures(city, sight);
-        let (mut looks, mut is_asked) = (FuturesOrdered::new(), true);
+        let mut desk = Desk::new(&self.crawler.warehouse, self.order.city, self.sight.id);
+        let taken = self.take(source.name(), source.pictures(city, sight), &mut desk).await;
+        // Also when another one could not be reached: these would be fetched again.
+        while let Some(decisions) = desk.written().await {
+            self.count_all(&decisions?);
+        }
+        taken
+    }
+
+    async fn take(
+        &mut self,
+        found_by: &'static str,
+        mut named: BoxStream<'_, std::result::Result<Candidate, SourceError>>,
+        desk: &mut Desk<'a>,
+    ) -> Result<()> {
+        let (mut looks, mut is_asked, mut end) = (FuturesOrdered::new(), true, Ok(()));
         loop {
-            // Both at once: what is looked at takes places at a host that the source may wait for.
+            // All at once: what is looked at takes places at a host that the source may wait for.
             tokio::select! {
-                Some(looked) = looks.next() => self.settle(source.name(), looked).await?,
-                candidate = named.try_next(), if is_asked && looks.len() < self.room() => match candidate? {
-                    Some(candidate) if self.seen.insert(candidate.source.clone()) => {
+                Some(decisions) = desk.written() => self.count_all(&decisions?),
+                Some(looked) = looks.next() => {
+                    if let Some(picture) = self.judge(found_by, looked)? {
+                        desk.put(picture);
+                    }
+                }
+                candidate = named.next(), if is_asked && looks.len() + desk.len() < self.room() => match candidate {
+                    Some(Ok(candidate)) if self.seen.insert(candidate.source.clone()) => {
                         self.tally.found();
                         looks.push_back(self.look().at(candidate, &self.decided));
                     }
-                    Some(_) => {}
+                    Some(Ok(_)) => {}
+                    // What it has named until then is decided.
+                    Some(Err(error)) => (is_asked, end) = (false, Err(error.into())),
                     None => is_asked = false,
                 },
-                else => return Ok(()),
+                else => return end,
             }
         }
     }
@@ -177,78 +196,61 @@ impl<'a> SightCrawl<'a> {
         Look { crawler: self.crawler, tally: Arc::clone(&self.tally) }
     }
 
-    /// Decides what becomes of a picture, and writes it down.
-    async fn settle(&mut self, found_by: &'static str, looked: Looked) -> Result<()> {
+    /// Decides what becomes of a picture; `None` where an earlier crawl has.
+    fn judge(&mut self, found_by: &'static str, looked: Looked) -> Result<Option<Judged>> {
         let Looked { candidate, fate } = looked;
-        let decision = match fate {
+        let deed = match fate {
             Fate::Known(decision) => {
-                self.count(candidate.source, decision);
-                return Ok(());
+                self.count(&decision);
+                return Ok(None);
             }
-            Fate::Stored(image) => self.adopt(image).await?,
-            Fate::Fresh(bytes, measured) => self.store(&candidate, bytes, measured).await?,
-            Fate::Flawed(flaw) => Decision::SetAside(flaw.to_string()),
-            Fate::Unreachable(_) if self.order.give_up => Decision::SetAside(Flaw::Unreachable.to_string()),
+            Fate::Stored(image, hash) => self.unless_alike(hash, Deed::Adopt(image)),
+            Fate::Fresh(bytes, measured) => {
+                let image = Box::new(self.new_image(&candidate, &measured));
+                self.unless_alike(Some(measured.perceptual_hash), Deed::Keep(bytes, image))
+            }
+            Fate::Flawed(flaw) => Deed::SetAside(flaw.to_string()),
+            Fate::Unreachable(_) if self.order.give_up => Deed::SetAside(Flaw::Unreachable.to_string()),
             Fate::Unreachable(reason) => {
                 return Err(Error::Incomplete { sight: self.sight.known.name.clone(), reason });
             }
         };
-        self.write_down(found_by, &candidate.source, &decision).await?;
-        self.count(candidate.source, decision);
-        Ok(())
+        Ok(Some(Judged { source: candidate.source, found_by, deed }))
     }
 
-    async fn write_down(&self, found_by: &str, source: &str, decision: &Decision) -> Result<()> {
-        let database = &self.crawler.warehouse.database;
-        let named = Named { city: self.order.city, sight: self.sight.id, source, found_by };
-        let mut transaction = database.begin().await?;
-        crawls::decide(&mut transaction, named, decision, database.now()).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    fn count(&mut self, source: String, decision: Decision) {
-        self.report.count(&decision);
-        self.tally.decided(&decision);
-        self.decided.insert(source, decision);
-    }
-
-    /// Takes an image over that was stored before: by a crawl that was stopped just then, or of another sight or city.
-    async fn adopt(&mut self, image: ImageId) -> Result<Decision> {
-        let database = &self.crawler.warehouse.database;
-        let hash = images::get(database, image).await?.and_then(|image| image.perceptual_hash);
+    /// Sets a picture aside that looks like one that is kept; others are compared with it from now on.
+    fn unless_alike(&mut self, hash: Option<u64>, deed: Deed) -> Deed {
         if hash.is_some_and(|hash| looks_like_one_of(hash, &self.hashes)) {
-            return Ok(Decision::SetAside(Flaw::LooksLikeAnother.to_string()));
+            return Deed::SetAside(Flaw::LooksLikeAnother.to_string());
         }
-        let mut transaction = database.begin().await?;
-        let (city, sight) = (self.order.city, Some(self.sight.id));
-        images::add_to_city(database, &mut transaction, city, image, sight).await?;
-        transaction.commit().await?;
         self.hashes.extend(hash);
-        Ok(Decision::Kept(image))
+        deed
     }
 
-    async fn store(&mut self, candidate: &Candidate, bytes: Bytes, measured: Measured) -> Result<Decision> {
-        if looks_like_one_of(measured.perceptual_hash, &self.hashes) {
-            return Ok(Decision::SetAside(Flaw::LooksLikeAnother.to_string()));
-        }
+    fn new_image(&self, candidate: &Candidate, measured: &Measured) -> NewImage {
         let review = match self.crawler.policy.judge(candidate.licence.as_deref()) {
             Verdict::Use => Review::Accepted,
             Verdict::Quarantine(_) => Review::Quarantined,
         };
-        let warehouse = &self.crawler.warehouse;
-        let image = NewImage {
+        NewImage {
             media_type: measured.media_type.to_owned(),
             width: measured.width,
             height: measured.height,
             perceptual_hash: Some(measured.perceptual_hash),
             review,
-            provenance: provenance(candidate, warehouse.database.now()),
+            provenance: provenance(candidate, self.crawler.warehouse.database.now()),
             consent: None,
             sight: Some(self.sight.id),
-        };
-        let stored = images::store(warehouse, self.order.city, bytes, &image).await?;
-        self.hashes.push(measured.perceptual_hash);
-        Ok(Decision::Kept(stored.image))
+        }
+    }
+
+    fn count_all(&mut self, decisions: &[Decision]) {
+        decisions.iter().for_each(|decision| self.count(decision));
+    }
+
+    fn count(&mut self, decision: &Decision) {
+        self.report.count(decision);
+        self.tally.decided(decision);
     }
 
     /// Writes down that all sources were asked, so that the sight can be passed over.
