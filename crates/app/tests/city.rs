@@ -33,12 +33,16 @@ impl Outside {
         Some(Self { runtime, wikimedia, vision })
     }
 
-    /// A role that asks these services and no others.
+    /// A role that asks these services and no others, as fast as they answer.
     fn role(&self, data: &Path, verb: &str) -> Command {
+        self.paced_role(data, verb, 0)
+    }
+
+    fn paced_role(&self, data: &Path, verb: &str, pace_ms: u32) -> Command {
         let mut command = role(data, verb);
         let (wikimedia, vision) = (self.wikimedia.upstream.url(), self.vision.upstream.url());
         let settings = format!(
-            "[crawl]\npace_ms = 0\ncontact = \"nobody@example.org\"\n\
+            "[crawl]\npace_ms = {pace_ms}\ncontact = \"nobody@example.org\"\n\
              [crawl.services]\nwikidata = \"{wikimedia}\"\ncommons = \"{wikimedia}\"\n\
              [label]\nvision_url = \"{vision}\"\n\
              [worker]\nlease_seconds = 3\n"
@@ -49,8 +53,8 @@ impl Outside {
         command
     }
 
-    fn up(&self, data: &Path, budget: usize) -> Server {
-        let mut command = self.role(data, "up");
+    fn up(&self, data: &Path, budget: usize, pace_ms: u32) -> Server {
+        let mut command = self.paced_role(data, "up", pace_ms);
         command
             .args(["--listen", "127.0.0.1:0"])
             .env("MAX_GOOGLE_VISION_CALLS_PER_NEW_CITY", budget.to_string());
@@ -75,14 +79,15 @@ fn city_when(server: &Server, is_so: impl Fn(&Value) -> bool) -> Value {
 fn a_name_becomes_labelled_licensed_pictures_within_the_budget_also_when_it_is_killed() {
     let Some(outside) = Outside::start() else { return };
     let (folder, budget) = (tempfile::tempdir().unwrap(), 190);
-    let mut server = outside.up(folder.path(), budget);
+    // At this pace it takes ten seconds, so that it is in the middle of it when it is killed.
+    let mut server = outside.up(folder.path(), budget, 50);
     request_city(&server, "Paris");
     let events = events_until(&server, "paris", "kept");
     assert!(events.contains("event: progress") && events.contains("crawling"), "{events}");
     // SIGKILL: no clean end of any kind.
     server.child.kill().unwrap();
     server.child.wait().unwrap();
-    let server = outside.up(folder.path(), budget);
+    let server = outside.up(folder.path(), budget, 0);
     let is_labelled = |city: &Value| {
         let counted = |what: &str| city["counts"][what].as_u64().unwrap_or(0);
         city["state"] == "labelling" && counted("labelled") + counted("empty") >= budget as u64

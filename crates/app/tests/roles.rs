@@ -67,8 +67,10 @@ pub(crate) fn events_until(server: &Server, city: &str, text: &str) -> String {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let head = format!("GET /v1/cities/{city}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
     std::io::Write::write_all(&mut &stream, head.as_bytes()).unwrap();
-    let mut seen = String::new();
+    let (mut seen, begun) = (String::new(), Instant::now());
     for line in BufReader::new(stream).lines() {
+        // Comments keep the stream alive when nothing happens.
+        assert!(begun.elapsed() < Duration::from_secs(30), "no {text} in the events: {seen}");
         let line = line.unwrap();
         let is_last = line.contains(text);
         seen += &line;
