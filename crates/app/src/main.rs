@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod model_flags;
 mod telemetry;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use sightscan_roles::crawl::{self, Google, Options, Tell};
 use sightscan_roles::{Config, Setup};
 
 use super::roles::DataFlag;
+use crate::terminal::{bar, say, spinner};
 
 /// Flags of `crawl`. A flag that is given twice has its last value, and those of the original's crawler may be written
 /// as it wrote them.
@@ -92,12 +93,15 @@ pub(crate) fn run(mut arguments: Arguments, config: Config) -> Result<ExitCode> 
     if options.max_pictures == 0 {
         writeln!(std::io::stderr(), "no limit: every picture is stored that is found")?;
     }
-    let bar = bar(&options);
+    let bar = match options.max_pictures {
+        0 => spinner("{pos} {wide_msg}"),
+        _ => bar(0, "{pos}/{len} {wide_msg}"),
+    };
     let report = super::block_on(async { Ok(Box::pin(crawl::crawl(&setup, options, tell(&bar))).await?) });
     bar.finish_and_clear();
     let report = report?;
     let told = if arguments.json { serde_json::to_string(&report)? } else { report.to_string() };
-    writeln!(std::io::stdout().lock(), "{told}")?;
+    say(told)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -122,13 +126,6 @@ impl Arguments {
             google: Google { is_allowed: self.google, full: self.full, face: self.face },
         }
     }
-}
-
-fn bar(options: &Options) -> ProgressBar {
-    let total = u64::from(options.max_sights) * u64::from(options.max_pictures);
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
-    let bar = if total == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(total) };
-    style.map_or(bar.clone(), |style| bar.with_style(style))
 }
 
 fn tell(bar: &ProgressBar) -> Tell {

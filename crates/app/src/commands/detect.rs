@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use sightscan_engine::annotate::Copies;
 use sightscan_engine::many::{self, Outcome};
 use sightscan_engine::model::Spec;
@@ -16,6 +16,7 @@ use sightscan_engine::{Analysis, Limits, Model, Options, runtime};
 use sightscan_types::{Findings, PictureReport};
 
 use crate::model_flags::{EngineFlag, SpecFlags, resolve};
+use crate::terminal::bar;
 
 /// Flags of `detect`.
 #[derive(Debug, Args)]
@@ -106,11 +107,8 @@ impl<'a> Printer<'a> {
     fn new(arguments: &'a Arguments, spec: &'a Spec, copies: Option<Copies>, count: usize) -> Self {
         // A bar between lines of answers on the same terminal would only disturb.
         let useful = count > 1 && !std::io::stdout().is_terminal();
-        let progress = if useful { ProgressBar::new(count as u64) } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures, {eta} left");
-        if let Ok(style) = style {
-            progress.set_style(style);
-        }
+        let bar = || bar(count as u64, "{pos}/{len} pictures, {eta} left");
+        let progress = if useful { bar() } else { ProgressBar::hidden() };
         Self { arguments, spec, copies, progress, failures: 0, broken: None }
     }
 

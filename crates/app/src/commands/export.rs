@@ -1,6 +1,5 @@
 //! `sightscan export`: a city's labelled pictures as other programs read them.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,8 +8,9 @@ use clap::Args;
 use sightscan_roles::Config;
 use sightscan_roles::exchange::{self, Format, Only, Shares, Wish};
 
-use super::import::{bar, tell, tell_problems};
+use super::import::{PICTURES, tell, tell_problems};
 use super::roles::DataFlag;
+use crate::terminal::{bar, say};
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
@@ -42,13 +42,13 @@ pub(crate) struct Arguments {
 /// Runs `export`.
 pub(crate) fn run(arguments: Arguments, config: Config) -> Result<ExitCode> {
     let Arguments { data, city, destination, format, only, split } = arguments;
-    let (setup, wish, bar) = (data.setup(config)?, Wish { format, only, split }, bar()?);
+    let (setup, wish, bar) = (data.setup(config)?, Wish { format, only, split }, bar(0, PICTURES));
     let tell = tell(&bar);
     let export = async { Ok(Box::pin(exchange::export(&setup, &city, &destination, &wish, &tell)).await?) };
     let exported = super::block_on(export);
     bar.finish_and_clear();
     let exported = exported?;
     tell_problems(&exported.problems)?;
-    writeln!(std::io::stdout().lock(), "{exported}; written to {}", destination.display())?;
+    say(format_args!("{exported}; written to {}", destination.display()))?;
     Ok(ExitCode::SUCCESS)
 }

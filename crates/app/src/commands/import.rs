@@ -7,11 +7,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use sightscan_roles::Config;
 use sightscan_roles::exchange::{self, Format, Import, Problems, Tell};
 
 use super::roles::DataFlag;
+use crate::terminal::{bar, say, show};
+
+/// Behind the bar.
+pub(super) const PICTURES: &str = "{pos}/{len} pictures";
 
 /// Flags of `import`.
 #[derive(Debug, Args)]
@@ -47,27 +51,19 @@ pub(crate) struct Arguments {
 /// Runs `import`.
 pub(crate) fn run(arguments: Arguments, config: Config) -> Result<ExitCode> {
     let Arguments { data, city, source, format, licence, author, by } = arguments;
-    let (setup, bar) = (data.setup(config)?, bar()?);
+    let (setup, bar) = (data.setup(config)?, bar(0, PICTURES));
     let (import, tell) = (Import { city, source, format, licence, author, by }, tell(&bar));
     let report = super::block_on(async { Ok(Box::pin(exchange::import(&setup, import, &tell)).await?) });
     bar.finish_and_clear();
     let report = report?;
     tell_problems(&report.problems)?;
-    writeln!(std::io::stdout().lock(), "{report}")?;
+    say(report)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Shows how many pictures are done.
-pub(super) fn bar() -> Result<ProgressBar> {
-    Ok(ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} pictures")?))
 }
 
 pub(super) fn tell(bar: &ProgressBar) -> Tell {
     let bar = bar.clone();
-    Arc::new(move |done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    })
+    Arc::new(move |done, total| show(&bar, done, total))
 }
 
 pub(super) fn tell_problems(problems: &Problems) -> Result<()> {

@@ -1,16 +1,15 @@
 //! `sightscan label`: labels for a city's pictures, now, from the shell.
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use sightscan_roles::Config;
 use sightscan_roles::label::{self, Options};
 
 use super::roles::DataFlag;
+use crate::terminal::{bar, say, show};
 
 /// Flags of `label`.
 #[derive(Debug, Args)]
@@ -38,17 +37,15 @@ pub(crate) fn run(arguments: Arguments, config: Config) -> Result<ExitCode> {
     let mut setup = arguments.data.setup(config)?;
     arguments.labellers.into_iter().for_each(|labellers| setup.config.label.labellers = labellers);
     let budget = arguments.budget.unwrap_or(setup.config.cities.max_label_calls_per_city);
-    let bar =
-        ProgressBar::new(0).with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}")?);
+    let bar = bar(0, "{pos}/{len} {wide_msg}");
     let shown = bar.clone();
     let tell = Arc::new(move |tally: &label::Tally| {
-        shown.set_length(tally.images as u64);
-        shown.set_position(tally.labelled as u64);
+        show(&shown, tally.labelled, tally.images);
         shown.set_message(tally.to_string());
     });
     let options = Options { city: arguments.city, budget };
     let labelled = super::block_on(async { Ok(Box::pin(label::label(&setup, options, tell)).await?) });
     bar.finish_and_clear();
-    writeln!(std::io::stdout().lock(), "{}", labelled?)?;
+    say(labelled?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use sightscan_experiment::{Config, CourseOutput, Dialect, Event, Load, Pace, Summary};
+use indicatif::ProgressBar;
+use sightscan_experiment::{Config, CourseOutput, Dialect, Event, Load, Pace, Summary, parse_duration};
+
+use crate::terminal::{bar, say, spinner};
 
 /// Flags of `load`.
 #[derive(Debug, Args)]
@@ -72,7 +74,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let load = Load::prepare(config)?;
     let bar = progress(load.planned(), course.is_some());
     if let Some(line) = course.as_ref().and_then(|course| course.first_line(load.pictures())) {
-        print(&line)?;
+        say(&line)?;
     }
     let observer = observer(bar.clone(), course.clone());
     let summary = super::block_on(async { Ok(load.run(interrupted(), observer).await?) })?;
@@ -115,30 +117,18 @@ impl Arguments {
 
     fn print(&self, summary: &Summary, course: Option<&CourseOutput>) -> Result<()> {
         if let Some(course) = course {
-            print(&course.last_line(summary))?;
+            say(course.last_line(summary))?;
             return Ok(write!(std::io::stderr(), "\n{summary}")?);
         }
-        if self.json {
-            print(&serde_json::to_string(summary)?)
-        } else {
-            print(summary.to_string().trim_end())
-        }
+        if self.json { say(serde_json::to_string(summary)?) } else { say(summary.to_string().trim_end()) }
     }
 }
 
-fn print(line: &str) -> Result<()> {
-    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
-}
-
 fn progress(planned: Option<u64>, hidden: bool) -> ProgressBar {
-    let (bar, template) = match planned {
-        _ if hidden => return ProgressBar::hidden(),
-        Some(planned) => (ProgressBar::new(planned), "{bar:30} {pos}/{len} requests, {per_sec}, {eta} left"),
-        None => (ProgressBar::new_spinner(), "{spinner} {pos} requests, {per_sec}, {elapsed}"),
-    };
-    match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
+    match planned {
+        _ if hidden => ProgressBar::hidden(),
+        Some(planned) => bar(planned, "{pos}/{len} requests, {per_sec}, {eta} left"),
+        None => spinner("{pos} requests, {per_sec}, {elapsed}"),
     }
 }
 
@@ -149,7 +139,7 @@ fn observer(bar: ProgressBar, course: Option<CourseOutput>) -> impl FnMut(&Event
         }
         if let Some(line) = course.as_ref().and_then(|course| course.line(event)) {
             // Whoever closed our output still gets the measurement to its end.
-            let _ = print(&line);
+            let _ = say(&line);
         }
     }
 }
@@ -158,35 +148,5 @@ fn observer(bar: ProgressBar, course: Option<CourseOutput>) -> impl FnMut(&Event
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-fn parse_duration(text: &str) -> Result<Duration> {
-    let unit_at = text.find(|character: char| character.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let seconds = match unit {
-        "ms" => 1e-3,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => bail!("`{unit}` is no unit of time; use ms, s, m or h"),
-    };
-    let number: f64 =
-        number.trim().parse().with_context(|| format!("`{text}` is no time; write 500ms, 30s, 5m or 1h"))?;
-    Duration::try_from_secs_f64(number * seconds)
-        .with_context(|| format!("`{text}` is no time that can be waited for"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units() {
-        assert_eq!(parse_duration("1.5m").unwrap(), Duration::from_secs(90));
-        assert_eq!(parse_duration("30").unwrap(), Duration::from_secs(30));
-        assert_eq!(parse_duration("250ms").unwrap(), Duration::from_millis(250));
-        assert!(parse_duration("3 days").is_err());
-        assert!(parse_duration("-3s").is_err());
     }
 }

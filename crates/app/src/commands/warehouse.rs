@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use sightscan_roles::{Config, Database, schema};
 
 use super::roles::DataFlag;
+use crate::terminal::say;
 
 /// Flags of `migrate`.
 #[derive(Debug, Args)]
@@ -67,6 +68,6 @@ pub(crate) fn run(command: Command, config: Config) -> Result<ExitCode> {
     let Command::Refresh { data, all } = command;
     let setup = data.setup(config)?;
     let told = super::block_on(async { Ok(sightscan_roles::refresh(&setup, all).await?) })?;
-    writeln!(std::io::stdout().lock(), "{told}")?;
+    say(told)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -24,6 +24,7 @@ mod record;
 mod row;
 mod schedule;
 mod summary;
+mod time;
 
 pub use config::{Config, Pace};
 pub use course::CourseOutput;
@@ -33,3 +34,4 @@ pub use load::Load;
 pub use record::Event;
 pub use row::{Failure, IdCheck, Outcome, Row};
 pub use summary::{FailureGroup, InstanceSummary, Latency, Summary};
+pub use time::{NotATime, parse_duration};
