@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde::Deserialize;
-use sightscan_testkit::data;
+use sightscan_testkit::{data, python};
 
 use crate::program::{Server, sightscan, stdout_of};
 
@@ -19,16 +19,6 @@ struct Exchange {
 /// A server with a small real network.
 fn server(folder: &std::path::Path) -> Option<Server> {
     Some(Server::start(folder, &data("models/yolo-fastest-1.1.cfg")?, &[]))
-}
-
-/// The Python with the course's library in it; in CI there must be one.
-fn python() -> Option<String> {
-    let python = std::env::var("SIGHTSCAN_TEST_PYTHON").ok();
-    assert!(
-        python.is_some() || std::env::var_os("CI").is_none(),
-        "SIGHTSCAN_TEST_PYTHON is not set: run scripts/test"
-    );
-    python
 }
 
 /// What the course's calls get for all its pictures, by picture.

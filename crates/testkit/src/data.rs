@@ -16,11 +16,32 @@ pub fn data(relative: &str) -> Option<PathBuf> {
         std::env::var_os("CI").is_none(),
         "the test data {relative} is missing: put the data folder at ../shared/data beside the repository"
     );
-    #[expect(clippy::print_stderr, reason = "the person who runs the tests must see what was not tested")]
-    {
-        eprintln!("skipped: the test data {relative} is not at ../shared/data beside the repository");
-    }
+    skipped(&format!("the test data {relative} is not at ../shared/data beside the repository"));
     None
+}
+
+/// The interpreter that has the libraries of other implementations, or `None` where a developer has none; the test then
+/// says that it is skipped.
+///
+/// # Panics
+/// Where the variable `CI` is set and there is none.
+pub fn python() -> Option<PathBuf> {
+    let found = std::env::var_os("SIGHTSCAN_TEST_PYTHON").map(PathBuf::from);
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "SIGHTSCAN_TEST_PYTHON is not set; run scripts/test");
+        skipped("SIGHTSCAN_TEST_PYTHON is not set; run scripts/test");
+    }
+    found
+}
+
+/// A script that asks another implementation.
+pub fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("references").join(name)
+}
+
+#[expect(clippy::print_stderr, reason = "the person who runs the tests must see what was not tested")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
 }
 
 /// All files with this ending in a folder of the real data, sorted by name.

@@ -10,4 +10,4 @@ pub mod tiny;
 #[cfg(feature = "upstreams")]
 pub mod upstreams;
 
-pub use data::{data, pictures, scale};
+pub use data::{data, pictures, python, reference, scale};

@@ -6,12 +6,15 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use sightscan_dataset::Split;
+use sightscan_engine::Model;
 use sightscan_engine::model::pull::{PullOptions, pull};
 use sightscan_engine::model::{Entry, ModelFolder, Overrides, Source, export, source};
+use sightscan_engine::runtime::available_threads;
 use sightscan_roles::{Config, Setup};
 
 use crate::model_flags::{EngineFlag, SpecFlags, resolve};
+use crate::terminal::{bar, say, show as show_progress};
 
 /// What to do with the model folder.
 #[derive(Debug, Subcommand)]
@@ -35,6 +38,8 @@ pub(crate) enum Command {
     },
     /// Write a model as a file that other tools load.
     Export(Export),
+    /// Tell how good a model is on labelled pictures: mean average precision as COCO defines it.
+    Evaluate(Evaluate),
     /// Download a file; goes on where an earlier download was cut off.
     Pull(Pull),
 }
@@ -100,6 +105,31 @@ pub(crate) enum Format {
     Onnx,
 }
 
+/// Flags of `model evaluate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sightscan model evaluate --model berlin --data berlin.zip
+  sightscan model evaluate --model yolov5n.onnx --data my-labels/ --split val --json
+Classes are matched by their names, whatever their case and whether words are divided by spaces, _ or -.")]
+pub(crate) struct Evaluate {
+    /// Model: a path, name or name@version.
+    #[arg(long, short, value_name = "REF")]
+    model: String,
+    /// Labelled pictures: a folder or .zip in the form of YOLO, COCO, Pascal VOC or Label Studio.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Only the pictures of this split: train, val or test [default: all].
+    #[arg(long)]
+    split: Option<Split>,
+    /// Tell the result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineFlag,
+    #[command(flatten)]
+    spec: SpecFlags,
+}
+
 /// Flags of `model pull`.
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
@@ -120,6 +150,7 @@ pub(crate) fn run(command: Command, config: Config) -> Result<ExitCode> {
         Command::List { json } => list(json),
         Command::Show { reference, engine, spec } => show(&reference, engine, &spec),
         Command::Export(arguments) => export_model(&arguments),
+        Command::Evaluate(arguments) => evaluate(&arguments),
         Command::Pull(arguments) => download(arguments),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -140,7 +171,7 @@ fn import(arguments: &Import, config: Config) -> Result<()> {
     let imported = ModelFolder::default().import(source, arguments.engine.choice())?;
     let Entry { name, version, path, .. } = &imported.entry;
     let news = if imported.is_new { "imported" } else { "was imported before and is live again" };
-    say(&format!("{name}@{version} {news}: {}", path.display()))?;
+    say(format_args!("{name}@{version} {news}: {}", path.display()))?;
     arguments.city.as_deref().map_or(Ok(()), |city| publish(city, &imported.entry, config))
 }
 
@@ -152,21 +183,21 @@ fn publish(city: &str, entry: &Entry, config: Config) -> Result<()> {
         let warehouse = setup.open().await?;
         Ok(sightscan_roles::models::publish(&warehouse, city, bytes.into(), specification).await?)
     })?;
-    say(&format!("version {} of {} is published in {}", model.version, city.name, setup.places.database))
+    say(format_args!("version {} of {} is published in {}", model.version, city.name, setup.places.database))
 }
 
 fn list(json: bool) -> Result<()> {
     let folder = ModelFolder::default();
     let models = folder.list()?;
     if models.is_empty() && !json {
-        return say(&format!(
+        return say(format_args!(
             "no models in {}; `sightscan model import FILE` adds one",
             folder.root().display()
         ));
     }
     models
         .iter()
-        .try_for_each(|model| if json { say(&serde_json::to_string(model)?) } else { say(&line(model)) })
+        .try_for_each(|model| if json { say(serde_json::to_string(model)?) } else { say(line(model)) })
 }
 
 fn line(model: &Entry) -> String {
@@ -183,8 +214,8 @@ fn line(model: &Entry) -> String {
 
 fn show(reference: &str, engine: EngineFlag, spec: &SpecFlags) -> Result<()> {
     let path = resolve(Some(reference))?;
-    let model = sightscan_engine::Model::open(&path, &spec.overrides()?, engine.choice())?;
-    say(&format!("# {}\n# runs on {}", path.display(), model.program().runtime()))?;
+    let model = Model::open(&path, &spec.overrides()?, engine.choice())?;
+    say(format_args!("# {}\n# runs on {}", path.display(), model.program().runtime()))?;
     say(toml::to_string(&Overrides::from(model.spec()))?.trim_end())
 }
 
@@ -194,7 +225,7 @@ fn export_model(arguments: &Export) -> Result<()> {
     let source = Source::read(&path, &arguments.spec.overrides()?)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_file(&arguments.reference));
     let exported = export(source, &out, arguments.force, arguments.engine.choice())?;
-    say(&format!("{}: {} bytes, sha256 {}", exported.path.display(), exported.bytes, exported.sha256))
+    say(format_args!("{}: {} bytes, sha256 {}", exported.path.display(), exported.bytes, exported.sha256))
 }
 
 /// `yolov5n@2` becomes `yolov5n@2.onnx`, `a/net.cfg` becomes `net.onnx`.
@@ -204,11 +235,22 @@ fn default_file(reference: &str) -> PathBuf {
     PathBuf::from(format!("{}.onnx", stem.unwrap_or(&name)))
 }
 
+fn evaluate(arguments: &Evaluate) -> Result<()> {
+    let path = resolve(Some(&arguments.model))?;
+    let model = Model::open(&path, &arguments.spec.overrides()?, arguments.engine.choice())?;
+    let (set, problems) = sightscan_train::read_set(&arguments.data, arguments.split)?;
+    let bar = bar(0, "{pos}/{len} pictures, {eta} left");
+    let report = sightscan_train::evaluate(&model, &set, available_threads(), |done, total| {
+        show_progress(&bar, done, total);
+    });
+    bar.finish_and_clear();
+    let report = report?;
+    write!(std::io::stderr().lock(), "{problems}{}", report.warnings())?;
+    if arguments.json { say(serde_json::to_string(&report)?) } else { say(report) }
+}
+
 fn download(arguments: Pull) -> Result<()> {
-    let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template(
-        "{bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
-    )?);
+    let bar = bar(0, "{bytes}/{total_bytes}, {bytes_per_sec}, {eta} left");
     let options =
         PullOptions { destination: arguments.out, sha256: arguments.sha256, ..PullOptions::default() };
     let pulled = super::block_on(async {
@@ -219,11 +261,7 @@ fn download(arguments: Pull) -> Result<()> {
         Ok(pull(&arguments.url, &options, progress).await?)
     })?;
     bar.finish_and_clear();
-    say(&format!("{}\n{} bytes, sha256 {}", pulled.path.display(), pulled.bytes, pulled.sha256))
-}
-
-fn say(line: &str) -> Result<()> {
-    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
+    say(format_args!("{}\n{} bytes, sha256 {}", pulled.path.display(), pulled.bytes, pulled.sha256))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What a data set is.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
 
 use sightscan_types::RelativeBox;
 
@@ -76,7 +78,7 @@ impl Split {
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
     /// What files and folders for it are called in every format.
-    pub(crate) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Validation => "val",
@@ -92,6 +94,25 @@ impl Split {
             "test" | "testing" => Some(Self::Test),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
+/// The word is that of no split.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no split {0:?}; use train, val or test")]
+pub struct UnknownSplit(String);
+
+impl FromStr for Split {
+    type Err = UnknownSplit;
+
+    fn from_str(word: &str) -> std::result::Result<Self, UnknownSplit> {
+        Self::from_word(word).ok_or_else(|| UnknownSplit(word.to_owned()))
     }
 }
 

@@ -60,10 +60,14 @@ impl Shares {
     }
 }
 
+/// The place of [`Split::Test`] in [`Split::ALL`].
+const TEST: usize = 2;
+
 /// What each item is for, in the order of the items.
 ///
 /// Items of one group stay together: give near-duplicates the same number, so that nothing is tested with what was
-/// learnt. Each class, and the negatives, are divided by the shares as far as the groups allow. The same items, groups,
+/// learnt. An item that is for testing already stays so, with its group: what was tested with once is never learnt from.
+/// Each class, and the negatives, are divided by the shares as far as the groups allow. The same items, groups,
 /// shares and seed give the same answer, whatever the order of the items, as long as their names differ.
 ///
 /// # Errors
@@ -80,16 +84,17 @@ pub fn split(dataset: &Dataset, groups: &[u64], shares: Shares, seed: u64) -> Re
             *totals.entry(stratum).or_insert(0.0) += count;
         }
     }
-    // Rare classes first, while every split has room; then large families, since small ones fill gaps.
+    // What is decided first; then rare classes, while every split has room; then large families, since small ones fill gaps.
     families.sort_by(|one, other| {
         let rarity = |family: &Family| family.rarest(&totals).map_or(0.0, |stratum| totals[&stratum]);
-        let rarer = rarity(one).total_cmp(&rarity(other));
+        let rarer = other.is_for_testing.cmp(&one.is_for_testing).then(rarity(one).total_cmp(&rarity(other)));
         rarer.then(other.members.len().cmp(&one.members.len())).then(one.lot.cmp(&other.lot))
     });
     let mut division = Division { shares, totals, given: Default::default(), items: [0.0; 3] };
     let mut splits = vec![Split::Train; groups.len()];
     for family in families {
-        let chosen = division.choose(&family, dataset.items.len());
+        let chosen = if family.is_for_testing { TEST } else { division.choose(&family, dataset.items.len()) };
+        division.give(&family, chosen);
         for &member in &family.members {
             splits[member] = Split::ALL[chosen];
         }
@@ -104,6 +109,8 @@ type Strata = BTreeMap<Option<usize>, f64>;
 struct Family {
     members: Vec<usize>,
     strata: Strata,
+    /// One of them was tested with before.
+    is_for_testing: bool,
     /// Decides among equals.
     lot: u64,
 }
@@ -138,7 +145,8 @@ fn family(items: &[Item], members: Vec<usize>, seed: u64) -> Family {
     }
     // By name and not by the number of the group, which may differ from run to run.
     let name = members.iter().map(|&member| items[member].name.as_str()).min().unwrap_or_default();
-    Family { lot: lot(name, seed), members, strata }
+    let is_for_testing = members.iter().any(|&member| items[member].split == Some(Split::Test));
+    Family { lot: lot(name, seed), members, strata, is_for_testing }
 }
 
 /// A number that looks random and is the same on every machine and in every version (FNV-1a, mixed).
@@ -160,7 +168,7 @@ struct Division {
 
 impl Division {
     /// The split that lacks most of the family's rarest class, and of items among equals.
-    fn choose(&mut self, family: &Family, items: usize) -> usize {
+    fn choose(&self, family: &Family, items: usize) -> usize {
         let rarest = family.rarest(&self.totals);
         let lack = |index: usize| {
             let total = rarest.map_or(0.0, |stratum| self.totals[&stratum]);
@@ -173,11 +181,13 @@ impl Division {
             let (one, other, order) = (lack(one), lack(other), other.cmp(&one));
             one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1)).then(order)
         });
-        let chosen = chosen.unwrap_or(0);
-        self.items[chosen] += family.members.len() as f64;
+        chosen.unwrap_or(0)
+    }
+
+    fn give(&mut self, family: &Family, split: usize) {
+        self.items[split] += family.members.len() as f64;
         for (&stratum, count) in &family.strata {
-            *self.given[chosen].entry(stratum).or_insert(0.0) += count;
+            *self.given[split].entry(stratum).or_insert(0.0) += count;
         }
-        chosen
     }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use sightscan_dataset::{Dataset, Format, Item, Split};
+use sightscan_testkit::python;
 
 use crate::support::{AWKWARD, boxed, item, sample, write_folder};
 
@@ -22,17 +23,7 @@ struct Summary {
     perfect: Option<f64>,
 }
 
-/// The interpreter that has pycocotools, or `None` where a developer has none.
-fn python() -> Option<String> {
-    let found = std::env::var("SIGHTSCAN_TEST_PYTHON").ok();
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "SIGHTSCAN_TEST_PYTHON is not set; run scripts/test");
-        eprintln!("skipped: SIGHTSCAN_TEST_PYTHON is not set; run scripts/test");
-    }
-    found
-}
-
-fn summaries(python: &str, folder: &Path) -> BTreeMap<String, Summary> {
+fn summaries(python: &Path, folder: &Path) -> BTreeMap<String, Summary> {
     let mut files: Vec<_> = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pycocotools_check.py");

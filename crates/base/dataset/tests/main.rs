@@ -1,8 +1,9 @@
 //! Tests of the crate.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests are tests, too")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 mod coco_reader;
+mod evaluation;
 mod hostile;
 mod others;
 mod real;

@@ -56,6 +56,19 @@ fn the_seed_decides_and_the_order_of_the_items_does_not() {
 }
 
 #[test]
+fn what_was_tested_with_stays_for_testing_with_what_looks_like_it() {
+    let mut dataset = dataset(&[Some(0); 40]);
+    for tested in [3, 5] {
+        dataset.items[tested].split = Some(Split::Test);
+    }
+    let mut groups = own_groups(&dataset);
+    groups[4] = groups[3];
+    let splits = split(&dataset, &groups, Shares::default(), 1).unwrap();
+    assert!([3, 4, 5].iter().all(|&tested| splits[tested] == Split::Test));
+    assert_eq!(Split::ALL.map(|split| count(&splits, split)), [32, 4, 4], "they count as its share");
+}
+
+#[test]
 fn shares_that_are_none_and_groups_that_do_not_fit_are_refused() {
     let dataset = dataset(&[Some(0); 3]);
     let refused = |groups: &[u64], shares| split(&dataset, groups, shares, 0).unwrap_err().to_string();

@@ -8,7 +8,6 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use crate::decode::{Limits, Picture};
 use crate::detector::{Analysis, DetectError, Detector, Options};
 use crate::model::Model;
-use crate::pictures::PictureFile;
 use crate::runtime::RuntimeError;
 
 /// One picture of many could not be analysed.
@@ -23,6 +22,15 @@ pub enum PictureError {
     Detect(#[from] DetectError),
 }
 
+/// Something that has the bytes of a picture.
+pub trait Readable: Sync {
+    /// All bytes of the picture.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    fn read(&self) -> std::io::Result<Vec<u8>>;
+}
+
 /// What came of one picture: its pixels and what was found, or why not.
 pub type Outcome = Result<(Picture, Analysis), PictureError>;
 
@@ -32,12 +40,12 @@ pub type Outcome = Result<(Picture, Analysis), PictureError>;
 ///
 /// # Errors
 /// When the runtime cannot set up an instance of the model. A bad file is an outcome, not an error.
-pub fn detect_all(
+pub fn detect_all<F: Readable>(
     model: &Arc<Model>,
-    files: &[PictureFile],
+    files: &[F],
     threads: NonZeroUsize,
     (limits, options): (&Limits, &Options),
-    mut done: impl FnMut(&PictureFile, Outcome) -> ControlFlow<()>,
+    mut done: impl FnMut(&F, Outcome) -> ControlFlow<()>,
 ) -> Result<(), RuntimeError> {
     let workers = threads.get().min(files.len()).max(1);
     let threads_each = NonZeroUsize::new(threads.get() / workers).unwrap_or(NonZeroUsize::MIN);
@@ -66,6 +74,6 @@ pub fn detect_all(
     })
 }
 
-fn analyse(detector: &mut Detector, file: &PictureFile, limits: &Limits, options: &Options) -> Outcome {
+fn analyse(detector: &mut Detector, file: &impl Readable, limits: &Limits, options: &Options) -> Outcome {
     Ok(detector.detect_and_keep(&file.read()?, limits, options)?)
 }

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::many::Readable;
+
 /// File endings of pictures; only used to choose files from folders, never to tell a format.
 pub const ENDINGS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
 
@@ -24,12 +26,8 @@ impl std::fmt::Display for PictureFile {
     }
 }
 
-impl PictureFile {
-    /// All bytes of the picture.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn read(&self) -> std::io::Result<Vec<u8>> {
+impl Readable for PictureFile {
+    fn read(&self) -> std::io::Result<Vec<u8>> {
         match self {
             Self::Path(path) => fs_err::read(path),
             Self::Stdin => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sightscan_engine::prepare::{Colour, Fit, Input, Layout, Preparer};
 use sightscan_engine::runtime::{self, TensorView};
 use sightscan_engine::{EngineChoice, Limits, Model, darknet, decode};
-use sightscan_testkit::data;
+use sightscan_testkit::{data, python};
 
 use crate::golden::runtimes;
 
@@ -128,19 +128,9 @@ fn numbers(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
-/// The interpreter that has OpenCV, or `None` where a developer has none.
-fn python() -> Option<String> {
-    let found = std::env::var("SIGHTSCAN_TEST_PYTHON").ok();
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "SIGHTSCAN_TEST_PYTHON is not set; run scripts/test");
-        eprintln!("skipped: SIGHTSCAN_TEST_PYTHON is not set; run scripts/test");
-    }
-    found
-}
-
 /// OpenCV's output and the class names that Python reads from our file.
 fn opencv(
-    python: &str,
+    python: &Path,
     folder: &Path,
     case: &Case,
     onnx: &[u8],

@@ -85,7 +85,8 @@ fn is_older(modified: SystemTime, grace: Duration) -> bool {
 
 async fn is_referred_to(transaction: &mut Transaction, sha256: &Sha256) -> Result<bool> {
     let (count,): (i64,) = sql(
-        "SELECT (SELECT COUNT(*) FROM images WHERE sha256 = $1) + (SELECT COUNT(*) FROM models WHERE sha256 = $1)",
+        "SELECT (SELECT COUNT(*) FROM images WHERE sha256 = $1) + (SELECT COUNT(*) FROM models WHERE sha256 = $1) \
+              + (SELECT COUNT(*) FROM datasets WHERE manifest = $1)",
     )
     .bind(sha256.to_string())
     .one(transaction)

@@ -1,33 +1,66 @@
 //! Datasets: frozen selections of labelled images that models are trained on.
 
-use sightscan_types::{CityId, DatasetId, ImageId};
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use sightscan_types::{CityId, DatasetId, ImageId, Sha256};
 
 use crate::statement::sql;
-use crate::{Result, Transaction};
+use crate::tries::Tries;
+use crate::{Database, Error, Result, Transaction, Warehouse, collection};
 
 const WITHDRAWN_BEFORE: &str = "an image was withdrawn before the dataset was written down";
 
-/// Writes a dataset down: its classes in the order of their numbers, its images with their split (`train`,
-/// `validation`, `test`). A dataset is tainted from the start when one of its images was withdrawn since it was chosen.
+/// A dataset that is to be written down.
+#[derive(Debug, Clone)]
+pub struct NewDataset {
+    /// The city.
+    pub city: CityId,
+    /// Its classes, in the order of their numbers.
+    pub classes: Vec<String>,
+    /// Its images with their split: `train`, `val`, `test`.
+    pub images: Vec<(ImageId, &'static str)>,
+}
+
+/// Writes a dataset down, with its manifest as a blob: what a program needs to know to have the same dataset again. It is
+/// tainted from the start when one of its images was withdrawn since it was chosen.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn create(
+/// When the blobs or the database do not answer.
+pub async fn store(warehouse: &Warehouse, new: &NewDataset, manifest: Bytes) -> Result<DatasetId> {
+    let mut tries = Tries::default();
+    loop {
+        let sha256 = warehouse.blobs.put(manifest.clone()).await?;
+        match try_to_store(warehouse, new, &sha256).await {
+            Err(error) => tries.again(error).await?,
+            done => return done,
+        }
+    }
+}
+
+async fn try_to_store(warehouse: &Warehouse, new: &NewDataset, manifest: &Sha256) -> Result<DatasetId> {
+    let mut transaction = warehouse.database.begin_without_collection().await?;
+    let id = create(&mut transaction, new, manifest, warehouse.database.now()).await?;
+    collection::commit(warehouse, transaction, &[*manifest]).await?;
+    Ok(id)
+}
+
+async fn create(
     transaction: &mut Transaction,
-    city: CityId,
-    classes: &[String],
-    images: &[(ImageId, &str)],
+    new: &NewDataset,
+    manifest: &Sha256,
     now: i64,
 ) -> Result<DatasetId> {
     let id = DatasetId::new();
-    sql("INSERT INTO datasets (dataset_id, city_id, classes, created_at) VALUES ($1, $2, $3, $4)")
+    sql("INSERT INTO datasets (dataset_id, city_id, classes, manifest, created_at) VALUES ($1, $2, $3, $4, $5)")
         .bind(id.to_string())
-        .bind(city.to_string())
-        .bind(serde_json::Value::from(classes).to_string())
+        .bind(new.city.to_string())
+        .bind(serde_json::Value::from(new.classes.as_slice()).to_string())
+        .bind(manifest.to_string())
         .bind(now)
         .execute(transaction)
         .await?;
-    for (image, split) in images {
+    for (image, split) in &new.images {
         sql("INSERT INTO dataset_images (dataset_id, image_id, split) VALUES ($1, $2, $3)")
             .bind(id.to_string())
             .bind(image.to_string())
@@ -35,7 +68,7 @@ pub async fn create(
             .execute(transaction)
             .await?;
     }
-    if lock_images(transaction, id).await? < images.len() as u64 {
+    if lock_images(transaction, id).await? < new.images.len() as u64 {
         sql("UPDATE datasets SET tainted_at = $2, taint = $3 WHERE dataset_id = $1")
             .bind(id.to_string())
             .bind(now)
@@ -44,6 +77,33 @@ pub async fn create(
             .await?;
     }
     Ok(id)
+}
+
+/// The images of a city that a detector was tested with before: none may learn from them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn tested(database: &Database, city: CityId) -> Result<HashSet<ImageId>> {
+    let rows: Vec<(String,)> = sql(
+        "SELECT DISTINCT i.image_id FROM datasets d JOIN dataset_images i ON i.dataset_id = d.dataset_id \
+         WHERE d.city_id = $1 AND i.split = 'test'",
+    )
+    .bind(city.to_string())
+    .all(&mut database.session().await?)
+    .await?;
+    rows.iter().map(|(id,)| Error::read("image id", id)).collect()
+}
+
+/// The blob that holds the manifest of a dataset; `None` where there is no such dataset.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn manifest(database: &Database, id: DatasetId) -> Result<Option<Sha256>> {
+    let row: Option<(Option<String>,)> = sql("SELECT manifest FROM datasets WHERE dataset_id = $1")
+        .bind(id.to_string())
+        .optional(&mut database.session().await?)
+        .await?;
+    row.and_then(|(manifest,)| manifest).map(|text| Error::read("SHA-256", &text)).transpose()
 }
 
 /// Whoever withdraws one of the images from now on sees the dataset and taints it; how many are still there.

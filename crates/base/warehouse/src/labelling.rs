@@ -1,5 +1,7 @@
 //! What labelling a city needs: its images without a label, its budget of paid calls, and which names mean the same sight.
 
+use std::collections::HashMap;
+
 use sightscan_types::{CityId, ImageId, Sha256, SightId};
 
 use crate::planning::LABEL_ATTEMPTS;
@@ -135,6 +137,15 @@ pub async fn names(database: &Database, city: CityId) -> Result<Vec<(String, Opt
     .bind(city.to_string())
     .all(&mut database.session().await?)
     .await
+}
+
+/// The name that each merged name of a city is read as; merges that were undone are none.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn canonical(database: &Database, city: CityId) -> Result<HashMap<String, String>> {
+    let merges = merges(database, city).await?.into_iter().filter(|merge| !merge.is_undone);
+    Ok(merges.map(|merge| (merge.label, merge.canonical)).collect())
 }
 
 /// The merges of a city, undone ones too, the oldest first.

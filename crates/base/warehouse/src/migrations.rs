@@ -41,6 +41,7 @@ const VERSIONS: &[Version] = &[
     version!(5, "crawls"),
     version!(6, "labelling"),
     version!(7, "reviews"),
+    version!(8, "training"),
 ];
 
 /// What a migration did.

@@ -5,7 +5,7 @@ use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::{ConsentKind, ProducerKind};
 use sightscan_warehouse::images::{self, Filter, Withdrawn};
-use sightscan_warehouse::{consents, datasets, labels, marts, models, reviews};
+use sightscan_warehouse::{consents, labels, marts, models, reviews};
 
 use crate::support::{TestWarehouse, crawled, donated};
 
@@ -48,15 +48,8 @@ async fn w_l03_what_was_given_is_gone_when_the_consent_is_withdrawn(test: TestDa
     let mut transaction = test.database().begin().await.unwrap();
     reviews::record(&mut transaction, &review, 2).await.unwrap();
     transaction.commit().await.unwrap();
-    let dataset = async |images: &[_]| {
-        let mut transaction = test.database().begin().await.unwrap();
-        let classes = ["Gate".to_owned()];
-        let id = datasets::create(&mut transaction, berlin.id, &classes, images, 1).await.unwrap();
-        transaction.commit().await.unwrap();
-        id
-    };
-    let with = dataset(&[(image, "train"), (other, "test")]).await;
-    let without = dataset(&[(other, "train")]).await;
+    let with = test.dataset(&berlin, &[(image, "train"), (other, "test")]).await;
+    let without = test.dataset(&berlin, &[(other, "train")]).await;
     test.publish(&berlin, "one", Some(with)).await;
     test.publish(&berlin, "two", Some(without)).await;
     let blob = images::get(test.database(), image).await.unwrap().unwrap().sha256;
@@ -124,17 +117,12 @@ async fn w_l03_a_model_that_was_in_training_meanwhile_is_tainted_too(test: TestD
     let berlin = test.city("Berlin").await;
     let (donation, consent) = donated();
     let image = test.store(&berlin, "a gate", &donation).await.image;
-    let mut transaction = test.database().begin().await.unwrap();
-    let images = [(image, "train")];
-    let before = datasets::create(&mut transaction, berlin.id, &[], &images, 1).await.unwrap();
-    transaction.commit().await.unwrap();
+    let before = test.dataset(&berlin, &[(image, "train")]).await;
     images::withdraw(&test.warehouse, consent, "no more").await.unwrap();
     let trained = test.publish(&berlin, "one", Some(before)).await;
     assert_eq!(trained.taint.as_deref(), Some("no more"));
     // A dataset whose images were chosen before they were withdrawn.
-    let mut transaction = test.database().begin().await.unwrap();
-    let after = datasets::create(&mut transaction, berlin.id, &[], &images, 1).await.unwrap();
-    transaction.commit().await.unwrap();
+    let after = test.dataset(&berlin, &[(image, "train")]).await;
     assert!(test.publish(&berlin, "two", Some(after)).await.tainted_at.is_some());
 }
 

@@ -4,7 +4,6 @@ use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::{CityState, ImageId, ProducerKind, Review};
 use sightscan_warehouse::cities::{City, Step};
-use sightscan_warehouse::datasets;
 use sightscan_warehouse::images::NewImage;
 use sightscan_warehouse::models::{self, NewModel};
 use sightscan_warehouse::planning::{self, Trainable};
@@ -109,9 +108,7 @@ async fn row_38_images_are_fresh_that_the_newest_model_has_not_seen(test: TestDa
         |labelled, fresh, version| Trainable { city: berlin.id, labelled, fresh, version: Some(version) };
     assert_eq!(test.trainable().await, [expected(3, 1, 1)]);
     let images: Vec<_> = seen.iter().map(|image| (*image, "train")).collect();
-    let mut transaction = test.database().begin().await.unwrap();
-    let dataset = datasets::create(&mut transaction, berlin.id, &[], &images, 1).await.unwrap();
-    transaction.commit().await.unwrap();
+    let dataset = test.dataset(&berlin, &images).await;
     test.publish(&berlin, "ours", Some(dataset)).await;
     assert_eq!(test.trainable().await, [expected(3, 0, 2)]);
     test.fill_labelled(&berlin, 2).await;

@@ -14,6 +14,7 @@ use sightscan_types::{
 use sightscan_warehouse::arrivals::{self, Inspect, Measured, Moved};
 use sightscan_warehouse::cities::{self, City, Place, Step};
 use sightscan_warehouse::consents::NewConsent;
+use sightscan_warehouse::datasets::{self, NewDataset};
 use sightscan_warehouse::images::{self, NewImage, Stored};
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
 use sightscan_warehouse::models::{self, Model, NewModel};
@@ -106,6 +107,11 @@ impl TestWarehouse {
         let vision = producer(ProducerKind::Vision);
         labels::add_failure(&mut transaction, image, &vision, reason, now).await.unwrap();
         transaction.commit().await.unwrap();
+    }
+
+    pub(crate) async fn dataset(&self, city: &City, images: &[(ImageId, &'static str)]) -> DatasetId {
+        let new = NewDataset { city: city.id, classes: vec!["Gate".to_owned()], images: images.to_vec() };
+        datasets::store(&self.warehouse, &new, "{}".into()).await.unwrap()
     }
 
     pub(crate) async fn review(&self, image: ImageId, review: Review) {

@@ -8,7 +8,8 @@ use sightscan_cities::Config;
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::{on_both_engines, tiny};
 use sightscan_types::{CityName, ImageId};
-use sightscan_warehouse::{datasets, models};
+use sightscan_warehouse::datasets::{self, NewDataset};
+use sightscan_warehouse::models;
 
 use crate::support::{Site, problem};
 
@@ -118,13 +119,10 @@ async fn w_l3_a_withdrawn_picture_marks_what_was_made_of_it(test: TestDatabase) 
     let database = &site.warehouse.database;
     let city =
         sightscan_warehouse::cities::by_slug(database, &"berlin".parse().unwrap()).await.unwrap().unwrap();
-    let mut transaction = database.begin().await.unwrap();
     let image: ImageId = id.parse().unwrap();
-    let classes = ["Reichstag".to_owned()];
-    let dataset = datasets::create(&mut transaction, city.id, &classes, &[(image, "train")], database.now())
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
+    let classes = vec!["Reichstag".to_owned()];
+    let new = NewDataset { city: city.id, classes, images: vec![(image, "train")] };
+    let dataset = datasets::store(&site.warehouse, &new, "{}".into()).await.unwrap();
     let model = models::NewModel {
         city: city.id,
         specification: String::new(),

@@ -7,7 +7,6 @@
 //!
 //! Memory holds the labels of a city and one picture at a time.
 
-mod alike;
 mod error;
 mod export;
 pub mod http;
@@ -15,6 +14,7 @@ mod import;
 mod progress;
 
 pub use error::{Error, Result};
-pub use export::{Only, UnknownSelection, Wish, export};
+pub use export::{Wish, export};
 pub use import::{How, MayUse, Report, import};
 pub use progress::Tell;
+pub use sightscan_gather::{Only, UnknownSelection};

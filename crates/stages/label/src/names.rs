@@ -1,6 +1,6 @@
 //! What the names of a city's labels are read as.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use sightscan_types::{CityId, SightId};
 use sightscan_warehouse::sights;
@@ -15,18 +15,6 @@ pub(crate) struct Class {
     pub(crate) images: i64,
     /// The sight, where it is known.
     pub(crate) sight: Option<SightId>,
-}
-
-/// The name that each merged name of a city is read as; merges that were undone are none.
-///
-/// # Errors
-/// When the database does not answer.
-pub(crate) async fn canonical(
-    database: &Database,
-    city: CityId,
-) -> sightscan_warehouse::Result<HashMap<String, String>> {
-    let merges = labelling::merges(database, city).await?.into_iter().filter(|merge| !merge.is_undone);
-    Ok(merges.map(|merge| (merge.label, merge.canonical)).collect())
 }
 
 /// The names that boxes in a city can have: those that its labels are read as, and its sights; the most frequent first.

@@ -9,7 +9,7 @@ use sightscan_warehouse::reviews::{self, Assigned, NewReview, Recorded, Undone, 
 use sightscan_warehouse::{Database, Result};
 use uuid::Uuid;
 
-use crate::names::canonical;
+use sightscan_warehouse::labelling::canonical;
 
 /// Boxes that a person may draw in an image.
 pub const MOST_BOXES: usize = 500;

@@ -9,22 +9,12 @@ use serde_json::Value;
 use sightscan_dataset::{Dataset, Format, Item, Labels, Limits, import, open};
 use sightscan_label::exchange::{Only, Wish};
 use sightscan_testkit::database::TestDatabase;
-use sightscan_testkit::scale;
+use sightscan_testkit::{python, scale};
 
 use crate::exchange_support::{Archive, SIDE, wish};
 
 /// The release that exports were read with.
 const LABEL_STUDIO_SDK: &str = "label-studio-sdk==2.1.2";
-
-/// The interpreter of the tests, or `None` where a developer has none.
-fn python() -> Option<PathBuf> {
-    let found = std::env::var_os("SIGHTSCAN_TEST_PYTHON").map(PathBuf::from);
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "SIGHTSCAN_TEST_PYTHON is not set; run scripts/test");
-        eprintln!("skipped: SIGHTSCAN_TEST_PYTHON is not set; run scripts/test");
-    }
-    found
-}
 
 /// What a script prints about these files.
 fn asked<T: for<'a> Deserialize<'a>>(python: &Path, script: &str, arguments: &[&Path]) -> T {

@@ -1,6 +1,6 @@
 //! Labelling over real sockets.
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on should panic")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod cleanup;
 mod exchange;

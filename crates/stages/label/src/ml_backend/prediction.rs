@@ -17,8 +17,8 @@ use super::picture::{NoPicture, Source, decoded, source};
 use super::{MlBackend, Prediction, Task};
 use crate::error::{Error, Result};
 use crate::labeller::{Answer, Found, Picture};
-use crate::names::canonical;
 use crate::work::Step;
+use sightscan_warehouse::labelling::canonical;
 
 /// What names of labels are read as.
 type Names = HashMap<String, String>;

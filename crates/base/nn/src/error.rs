@@ -1,0 +1,35 @@
+//! What can go wrong.
+
+use std::path::PathBuf;
+
+/// Shorthand for what the functions of this crate return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why weights cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is no checkpoint.
+    #[error("{}: {reason}; give a checkpoint of PyTorch (.pt), such as Ultralytics publishes them", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The weights are those of another network.
+    #[error("there is no tensor `{0}`; are these weights of a YOLOv5 network of release 6 or newer?")]
+    Missing(String),
+    /// The weights are those of a network of another size.
+    #[error(
+        "the tensor `{name}` has the shape {found:?}, the network wants {wanted:?}; was it another size of YOLOv5?"
+    )]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// What the network has.
+        wanted: Vec<usize>,
+    },
+}

@@ -1,0 +1,204 @@
+//! What a city's detector learns from, frozen.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use sightscan_dataset::{Dataset, Item, Labels, Problems, Shares, Split, split};
+use sightscan_gather::{Gathered, OnRead, Only, gather};
+use sightscan_types::{CityId, DatasetId, ImageId};
+use sightscan_warehouse::Warehouse;
+use sightscan_warehouse::datasets::{self, NewDataset};
+
+use crate::error::{Error, Result};
+
+/// What a data set is to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Order {
+    /// The city.
+    pub city: CityId,
+    /// Classes with fewer images are left out (`MIN_IMAGE_NUMBER_PER_LABEL`).
+    pub min_images_per_label: u32,
+    /// How images are divided.
+    pub shares: Shares,
+    /// Decides among equal divisions.
+    pub seed: u64,
+}
+
+/// What a detector learns from and is judged by.
+#[derive(Debug)]
+pub struct CitySet {
+    /// Under which the warehouse knows it.
+    pub id: DatasetId,
+    /// Pictures, labels and splits.
+    pub dataset: Dataset,
+    /// Classes with too few images, each with how many it has.
+    pub sparse: Vec<(String, u32)>,
+    /// What had to be left out.
+    pub problems: Problems,
+}
+
+/// Chooses what a city's detector learns from and writes it down, with a manifest that says it all: SHA-256s, splits and
+/// boxes. The same labelled images and the same order give the same manifest.
+///
+/// Images whose boxes are all of sparse classes are left out; negatives are kept. Near-duplicates are never on both
+/// sides of a division, and what the city's detectors were tested with before stays for testing.
+///
+/// # Errors
+/// [`Error::TooFewImages`] when no class has enough images; otherwise when the warehouse does not answer.
+pub async fn choose(warehouse: &Warehouse, order: &Order, on_read: OnRead) -> Result<CitySet> {
+    let order = *order;
+    let gathered = gather(warehouse, order.city, Only::Labelled, on_read).await?;
+    let tested = datasets::tested(&warehouse.database, order.city).await?;
+    let composed = tokio::task::spawn_blocking(move || compose(gathered, &tested, &order)).await??;
+    let new = NewDataset {
+        city: order.city,
+        classes: composed.dataset.classes.clone(),
+        images: composed
+            .images
+            .iter()
+            .copied()
+            .zip(composed.splits.iter().map(|split| split.word()))
+            .collect(),
+    };
+    let manifest = serde_json::to_vec(&Manifest::of(&composed, &order))?;
+    let id = datasets::store(warehouse, &new, manifest.into()).await?;
+    let Composed { dataset, sparse, problems, .. } = composed;
+    Ok(CitySet { id, dataset, sparse, problems })
+}
+
+/// A data set that is not yet written down.
+struct Composed {
+    dataset: Dataset,
+    images: Vec<ImageId>,
+    splits: Vec<Split>,
+    sparse: Vec<(String, u32)>,
+    problems: Problems,
+}
+
+fn compose(gathered: Gathered, tested: &HashSet<ImageId>, order: &Order) -> Result<Composed> {
+    let groups = gathered.near_duplicates();
+    let Gathered { dataset, images, problems, .. } = gathered;
+    let counts = images_of_classes(&dataset);
+    let numbers = numbers(&counts, order.min_images_per_label);
+    if numbers.iter().all(Option::is_none) {
+        return Err(too_few(&dataset.classes, &counts, order.min_images_per_label));
+    }
+    let mut kept: Vec<(Item, ImageId, u64)> = Vec::with_capacity(images.len());
+    for ((mut item, image), group) in dataset.items.into_iter().zip(images).zip(groups) {
+        if keep_classes(&mut item.labels, &numbers) {
+            item.split = tested.contains(&image).then_some(Split::Test);
+            kept.push((item, image, group));
+        }
+    }
+    let groups: Vec<u64> = kept.iter().map(|(_, _, group)| *group).collect();
+    let (items, images): (Vec<Item>, Vec<ImageId>) =
+        kept.into_iter().map(|(item, image, _)| (item, image)).unzip();
+    let (mut classes, mut sparse) = (Vec::new(), Vec::new());
+    for ((name, count), number) in dataset.classes.into_iter().zip(counts).zip(numbers) {
+        if number.is_some() { classes.push(name) } else { sparse.push((name, count)) }
+    }
+    let mut dataset = Dataset { classes, items };
+    let splits = split(&dataset, &groups, order.shares, order.seed)?;
+    dataset.items.iter_mut().zip(&splits).for_each(|(item, split)| item.split = Some(*split));
+    Ok(Composed { dataset, images, splits, sparse, problems })
+}
+
+/// How many images have a box of each class.
+fn images_of_classes(dataset: &Dataset) -> Vec<u32> {
+    let mut counts = vec![0; dataset.classes.len()];
+    for item in &dataset.items {
+        let classes: HashSet<usize> = item.labels.boxes().iter().map(|labelled| labelled.class).collect();
+        classes.into_iter().for_each(|class| counts[class] += 1);
+    }
+    counts
+}
+
+/// The number that each class gets; `None` for a sparse one.
+fn numbers(counts: &[u32], min: u32) -> Vec<Option<usize>> {
+    let mut next = 0..;
+    counts.iter().map(|&count| if count >= min.max(1) { next.next() } else { None }).collect()
+}
+
+/// Takes boxes of sparse classes away and numbers the others anew; whether the image is still of use: one that shows only
+/// sparse classes is no negative.
+fn keep_classes(labels: &mut Labels, numbers: &[Option<usize>]) -> bool {
+    let (Labels::Annotated(boxes) | Labels::Predicted(boxes)) = labels else { return false };
+    let is_negative = boxes.is_empty();
+    boxes.retain_mut(|labelled| {
+        let number = numbers[labelled.class];
+        labelled.class = number.unwrap_or_default();
+        number.is_some()
+    });
+    is_negative || !boxes.is_empty()
+}
+
+fn too_few(classes: &[String], counts: &[u32], needed: u32) -> Error {
+    let best = classes.iter().zip(counts).max_by_key(|(_, count)| **count);
+    let best = best.map_or_else(
+        || "no image has a label".to_owned(),
+        |(name, count)| format!("`{name}` has most of them: {count}"),
+    );
+    Error::TooFewImages { needed, best }
+}
+
+/// What a data set holds, so that it can be had again and a model says exactly what it learnt from.
+#[derive(Debug, Serialize)]
+struct Manifest<'a> {
+    city: CityId,
+    min_images_per_label: u32,
+    /// For training, validation and testing.
+    shares: [f64; 3],
+    seed: u64,
+    classes: &'a [String],
+    /// By SHA-256.
+    images: Vec<Entry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    /// SHA-256 of the picture.
+    sha256: &'a str,
+    split: &'static str,
+    /// Whether a person has labelled it.
+    human: bool,
+    /// The number of the class; left, top, width and height as parts of the picture.
+    boxes: Vec<(usize, f64, f64, f64, f64)>,
+    source: Option<&'a str>,
+    author: Option<&'a str>,
+    licence: Option<&'a str>,
+}
+
+impl<'a> Manifest<'a> {
+    fn of(composed: &'a Composed, order: &Order) -> Self {
+        let Order { city, min_images_per_label, shares, seed } = *order;
+        Self {
+            city,
+            min_images_per_label,
+            shares: [shares.train, shares.validation, shares.test],
+            seed,
+            classes: &composed.dataset.classes,
+            images: composed
+                .dataset
+                .items
+                .iter()
+                .zip(&composed.splits)
+                .map(|(item, split)| entry(item, *split))
+                .collect(),
+        }
+    }
+}
+
+fn entry(item: &Item, split: Split) -> Entry<'_> {
+    let boxes = item.labels.boxes().iter();
+    Entry {
+        sha256: item.id(),
+        split: split.word(),
+        human: matches!(item.labels, Labels::Annotated(_)),
+        boxes: boxes
+            .map(|found| (found.class, found.bounds.x, found.bounds.y, found.bounds.w, found.bounds.h))
+            .collect(),
+        source: item.attribution.source.as_deref(),
+        author: item.attribution.author.as_deref(),
+        licence: item.attribution.licence.as_deref(),
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of the crate.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+mod city_set;
+mod evaluation;
