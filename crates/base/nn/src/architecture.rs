@@ -48,12 +48,16 @@ impl Architecture {
             let shape = weights.shape(name).and_then(|shape| shape.first());
             shape.copied().ok_or_else(|| Error::Missing(name.to_owned()))
         };
-        let outputs = first("model.24.m.0.bias")? / 3;
+        let (channels, outputs) = (first("model.0.conv.weight")?, first("model.24.m.0.bias")?);
+        // Each of three anchors predicts a box, whether there is an object, and at least one class.
+        if channels == 0 || outputs % 3 != 0 || outputs < 3 * 6 {
+            return Err(Error::NoSize { channels, outputs });
+        }
         let repeats = (0..).take_while(|number| weights.shape(&bottleneck(*number)).is_some()).count();
         Ok(Self {
-            width: first("model.0.conv.weight")? as f64 / 64.0,
+            width: channels as f64 / 64.0,
             depth: repeats as f64 / 9.0,
-            classes: outputs.saturating_sub(5),
+            classes: outputs / 3 - 5,
             anchors: anchors(weights)?,
         })
     }
@@ -81,13 +85,13 @@ fn bottleneck(number: usize) -> String {
 
 /// Checkpoints have them in cells of their grids.
 fn anchors(weights: &Weights) -> Result<Anchors> {
-    const NAME: &str = "model.24.anchors";
-    let values = weights.values(NAME).ok_or_else(|| Error::Missing(NAME.to_owned()))?;
-    let mut values = values.iter().copied();
-    let anchors = Architecture::STRIDES.map(|stride| {
-        let mut next = || values.next().unwrap_or_default() * stride as f32;
-        [(); 3].map(|()| [next(), next()])
-    });
+    let mut anchors = Anchors::default();
+    let values = weights.values("model.24.anchors", &[3, 3, 2])?;
+    let (levels, _) = values.as_chunks::<6>();
+    for ((anchors, values), stride) in anchors.iter_mut().zip(levels).zip(Architecture::STRIDES) {
+        let cells = anchors.iter_mut().flatten().zip(values);
+        cells.for_each(|(pixels, cells)| *pixels = cells * stride as f32);
+    }
     Ok(anchors)
 }
 

@@ -20,6 +20,17 @@ pub enum Error {
     /// The weights are those of another network.
     #[error("there is no tensor `{0}`; are these weights of a YOLOv5 network of release 6 or newer?")]
     Missing(String),
+    /// No network has such a size.
+    #[error(
+        "the first layer has {channels} channels and the last one {outputs} numbers for each cell; are these weights of a \
+         YOLOv5 detector?"
+    )]
+    NoSize {
+        /// Channels of the first layer.
+        channels: usize,
+        /// Numbers that are predicted for each cell.
+        outputs: usize,
+    },
     /// The weights are those of a network of another size.
     #[error(
         "the tensor `{name}` has the shape {found:?}, the network wants {wanted:?}; was it another size of YOLOv5?"

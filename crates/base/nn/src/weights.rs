@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use half::{bf16, f16};
 use pytorch_reader::{DType, PytorchReader};
 
 use crate::error::{Error, Result};
@@ -47,14 +48,9 @@ impl Weights {
     fn of(reader: &PytorchReader) -> std::result::Result<Self, String> {
         let mut tensors = HashMap::new();
         for (name, tensor) in reader.tensors() {
-            let bytes = || tensor.read().map_err(|error| format!("{name}: {error}"));
-            let values = match tensor.dtype() {
-                DType::F32 => floats(&bytes()?),
-                DType::F16 => halves(&bytes()?),
-                // Counters and the like.
-                _ => continue,
-            };
-            tensors.insert(name.clone(), Values { shape: tensor.shape().to_vec(), values });
+            let Some(widen) = widening(tensor.dtype()) else { continue };
+            let bytes = tensor.read().map_err(|error| format!("{name}: {error}"))?;
+            tensors.insert(name.clone(), Values { shape: tensor.shape().to_vec(), values: widen(&bytes) });
         }
         Ok(Self { tensors })
     }
@@ -69,12 +65,8 @@ impl Weights {
         shape: [usize; D],
         device: &Device,
     ) -> Result<Tensor<D>> {
-        let found = self.tensors.get(name).ok_or_else(|| Error::Missing(name.to_owned()))?;
-        if found.shape != shape {
-            let (found, wanted) = (found.shape.clone(), shape.to_vec());
-            return Err(Error::Shape { name: name.to_owned(), found, wanted });
-        }
-        Ok(Tensor::from_data(TensorData::new(found.values.clone(), shape), device))
+        let values = self.values(name, &shape)?.to_vec();
+        Ok(Tensor::from_data(TensorData::new(values, shape), device))
     }
 
     /// The shape of a parameter, where there is one of this name.
@@ -82,17 +74,72 @@ impl Weights {
         self.tensors.get(name).map(|values| values.shape.as_slice())
     }
 
-    /// The numbers of a parameter, where there is one of this name.
-    pub(crate) fn values(&self, name: &str) -> Option<&[f32]> {
-        self.tensors.get(name).map(|values| values.values.as_slice())
+    /// The numbers of a parameter.
+    ///
+    /// # Errors
+    /// When there is none, or it has another shape.
+    pub(crate) fn values(&self, name: &str, wanted: &[usize]) -> Result<&[f32]> {
+        let found = self.tensors.get(name).ok_or_else(|| Error::Missing(name.to_owned()))?;
+        if found.shape == wanted {
+            return Ok(&found.values);
+        }
+        let (found, wanted) = (found.shape.clone(), wanted.to_vec());
+        Err(Error::Shape { name: name.to_owned(), found, wanted })
     }
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+type Widen = fn(&[u8]) -> Vec<f32>;
+
+/// How numbers of this type become ours; integers are counters and the like. The reader gives them in the order of this
+/// machine's bytes.
+fn widening(dtype: DType) -> Option<Widen> {
+    Some(match dtype {
+        DType::F64 => |bytes| each(bytes, |number| f64::from_ne_bytes(number) as f32),
+        DType::F32 => |bytes| each(bytes, f32::from_ne_bytes),
+        DType::F16 => |bytes| each(bytes, |number| f16::from_ne_bytes(number).to_f32()),
+        DType::BF16 => |bytes| each(bytes, |number| bf16::from_ne_bytes(number).to_f32()),
+        _ => return None,
+    })
 }
 
-fn halves(bytes: &[u8]) -> Vec<f32> {
-    let widen = |bytes: &[u8; 2]| half::f16::from_le_bytes(*bytes).to_f32();
-    bytes.as_chunks::<2>().0.iter().map(widen).collect()
+fn each<const SIZE: usize>(bytes: &[u8], read: impl Fn([u8; SIZE]) -> f32) -> Vec<f32> {
+    bytes.as_chunks::<SIZE>().0.iter().map(|number| read(*number)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::architecture::Architecture;
+
+    fn of(tensors: &[(&str, &[usize])]) -> Weights {
+        let values =
+            |shape: &[usize]| Values { shape: shape.to_vec(), values: vec![0.5; shape.iter().product()] };
+        Weights { tensors: tensors.iter().map(|(name, shape)| ((*name).to_owned(), values(shape))).collect() }
+    }
+
+    #[test]
+    fn all_widths_of_numbers_are_read() {
+        let read = |dtype, bytes: &[u8]| widening(dtype).map(|widen| widen(bytes));
+        assert_eq!(read(DType::F64, &0.5_f64.to_ne_bytes()), Some(vec![0.5]));
+        assert_eq!(read(DType::F32, &0.5_f32.to_ne_bytes()), Some(vec![0.5]));
+        assert_eq!(read(DType::F16, &f16::from_f32(0.5).to_ne_bytes()), Some(vec![0.5]));
+        assert_eq!(read(DType::BF16, &bf16::from_f32(0.5).to_ne_bytes()), Some(vec![0.5]));
+        assert_eq!(read(DType::I64, &[0; 8]), None);
+    }
+
+    #[test]
+    fn sizes_that_no_network_has_are_refused() {
+        let (stem, bias, anchors) = ("model.0.conv.weight", "model.24.m.0.bias", "model.24.anchors");
+        let right = of(&[(stem, &[16, 3, 6, 6]), (bias, &[255]), (anchors, &[3, 3, 2])]);
+        assert_eq!(Architecture::of(&right).unwrap().classes, 80);
+        for wrong in [
+            [(stem, &[0, 3, 6, 6][..]), (bias, &[255][..]), (anchors, &[3, 3, 2][..])],
+            [(stem, &[16, 3, 6, 6]), (bias, &[15]), (anchors, &[3, 3, 2])],
+            [(stem, &[16, 3, 6, 6]), (bias, &[256]), (anchors, &[3, 3, 2])],
+            [(stem, &[16, 3, 6, 6]), (bias, &[255]), (anchors, &[2, 3, 2])],
+            [(stem, &[]), (bias, &[255]), (anchors, &[3, 3, 2])],
+        ] {
+            assert!(Architecture::of(&of(&wrong)).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
+use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use sightscan_engine::model::Overrides;
 use sightscan_engine::prepare::Preparer;
@@ -68,6 +69,13 @@ fn coco_weights_predict_what_the_onnx_file_does() {
         let (pixels, probabilities) = difference(&reference.ours(&network), &reference.output(), 85);
         assert!(pixels < 1e-3 && probabilities < 1e-3, "{picture}: {pixels} {probabilities}");
     }
+}
+
+#[test]
+fn yolov5n_has_as_many_parameters_as_the_published_one() {
+    let network = Yolov5::new(&Architecture::nano(80), &Device::flex());
+    // 1,872,157 are learnt; besides there are a mean and a variance of each of 4,752 channels.
+    assert_eq!(network.num_params(), 1_872_157 + 2 * 4_752);
 }
 
 #[test]
