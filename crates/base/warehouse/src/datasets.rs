@@ -18,7 +18,7 @@ pub struct NewDataset {
     pub city: CityId,
     /// Its classes, in the order of their numbers.
     pub classes: Vec<String>,
-    /// Its images with their split: `train`, `val`, `test`.
+    /// Its images with their split: `train`, `validation`, `test`.
     pub images: Vec<(ImageId, &'static str)>,
 }
 

@@ -57,13 +57,22 @@ pub async fn choose(warehouse: &Warehouse, order: &Order, on_read: OnRead) -> Re
             .images
             .iter()
             .copied()
-            .zip(composed.splits.iter().map(|split| split.word()))
+            .zip(composed.splits.iter().map(|split| column(*split)))
             .collect(),
     };
     let manifest = serde_json::to_vec(&Manifest::of(&composed, &order))?;
     let id = datasets::store(warehouse, &new, manifest.into()).await?;
     let Composed { dataset, sparse, problems, .. } = composed;
     Ok(CitySet { id, dataset, sparse, problems })
+}
+
+/// What the warehouse calls a split: in full, where files say `val`.
+const fn column(split: Split) -> &'static str {
+    match split {
+        Split::Train => "train",
+        Split::Validation => "validation",
+        Split::Test => "test",
+    }
 }
 
 /// A data set that is not yet written down.
