@@ -1,14 +1,15 @@
 //! What the network is built from.
 
-use burn::module::{Module, Param, RunningState};
+use burn::module::{Module, RunningState};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
+use crate::conv_block::{Step, conv_norm_silu};
 use crate::error::Result;
-use crate::weights::Weights;
+use crate::walk::Walk;
 
 /// YOLOv5's, which are not the usual ones.
 const EPSILON: f64 = 1e-3;
@@ -47,38 +48,42 @@ impl ConvBlock {
     }
 
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        silu(self.norm.forward(self.conv.forward(input)))
+        let device = input.device();
+        // Other devices have fast operations of their own.
+        if device.is_autodiff() && device.inner() == Device::flex() {
+            self.trained(input)
+        } else {
+            silu(self.norm.forward(self.conv.forward(input)))
+        }
     }
 
-    /// Takes the weights of the block of this name.
-    pub(crate) fn load(&mut self, weights: &Weights, name: &str) -> Result<()> {
-        load_param(&mut self.conv.weight, weights, &format!("{name}.conv.weight"))?;
-        load_param(&mut self.norm.gamma, weights, &format!("{name}.bn.weight"))?;
-        load_param(&mut self.norm.beta, weights, &format!("{name}.bn.bias"))?;
-        load_state(&mut self.norm.running_mean, weights, &format!("{name}.bn.running_mean"))?;
-        load_state(&mut self.norm.running_var, weights, &format!("{name}.bn.running_var"))
+    /// As the three operations would, in one, on a processor that keeps what gradients need.
+    fn trained(&self, input: Tensor<4>) -> Tensor<4> {
+        let affine = [self.norm.gamma.val(), self.norm.beta.val()];
+        let PaddingConfig2d::Explicit(padding, ..) = self.conv.padding else {
+            return silu(self.norm.forward(self.conv.forward(input)));
+        };
+        let step = Step { stride: self.conv.stride[0], padding, epsilon: EPSILON as f32 };
+        let block = conv_norm_silu(input, self.conv.weight.val(), affine, step);
+        follow(&self.norm.running_mean, block.mean);
+        follow(&self.norm.running_var, block.variance);
+        block.output
+    }
+
+    /// Goes through the tensors of the block of this name.
+    pub(crate) fn walk(&mut self, walk: &mut impl Walk, name: &str) -> Result<()> {
+        walk.param(&format!("{name}.conv.weight"), &mut self.conv.weight)?;
+        walk.param(&format!("{name}.bn.weight"), &mut self.norm.gamma)?;
+        walk.param(&format!("{name}.bn.bias"), &mut self.norm.beta)?;
+        walk.state(&format!("{name}.bn.running_mean"), &mut self.norm.running_mean)?;
+        walk.state(&format!("{name}.bn.running_var"), &mut self.norm.running_var)
     }
 }
 
-/// Takes a parameter of this name.
-pub(crate) fn load_param<const D: usize>(
-    param: &mut Param<Tensor<D>>,
-    weights: &Weights,
-    name: &str,
-) -> Result<()> {
-    let (shape, device) = (param.val().dims(), param.val().device());
-    *param = Param::from_tensor(weights.tensor(name, shape, &device)?);
-    Ok(())
-}
-
-fn load_state<const D: usize>(
-    state: &mut RunningState<Tensor<D>>,
-    weights: &Weights,
-    name: &str,
-) -> Result<()> {
-    let value = state.value();
-    *state = RunningState::new(weights.tensor(name, value.dims(), &value.device())?);
-    Ok(())
+/// Moves a running average on.
+fn follow(average: &RunningState<Tensor<1>>, value: Tensor<1>) {
+    let before = average.value_sync().inner();
+    average.update(Tensor::from_inner(before * (1.0 - MOMENTUM) + value.inner() * MOMENTUM));
 }
 
 /// Two convolutions, whose result is added to what came in.
@@ -103,9 +108,9 @@ impl Bottleneck {
         if self.is_residual { input + output } else { output }
     }
 
-    fn load(&mut self, weights: &Weights, name: &str) -> Result<()> {
-        self.reduce.load(weights, &format!("{name}.cv1"))?;
-        self.expand.load(weights, &format!("{name}.cv2"))
+    fn walk(&mut self, walk: &mut impl Walk, name: &str) -> Result<()> {
+        self.reduce.walk(walk, &format!("{name}.cv1"))?;
+        self.expand.walk(walk, &format!("{name}.cv2"))
     }
 }
 
@@ -137,13 +142,12 @@ impl C3 {
         self.join.forward(Tensor::cat(vec![through, self.around.forward(input)], 1))
     }
 
-    pub(crate) fn load(&mut self, weights: &Weights, name: &str) -> Result<()> {
-        self.through.load(weights, &format!("{name}.cv1"))?;
-        self.around.load(weights, &format!("{name}.cv2"))?;
-        self.join.load(weights, &format!("{name}.cv3"))?;
+    pub(crate) fn walk(&mut self, walk: &mut impl Walk, name: &str) -> Result<()> {
+        self.through.walk(walk, &format!("{name}.cv1"))?;
+        self.around.walk(walk, &format!("{name}.cv2"))?;
+        self.join.walk(walk, &format!("{name}.cv3"))?;
         let mut bottlenecks = self.bottlenecks.iter_mut().enumerate();
-        bottlenecks
-            .try_for_each(|(number, bottleneck)| bottleneck.load(weights, &format!("{name}.m.{number}")))
+        bottlenecks.try_for_each(|(number, bottleneck)| bottleneck.walk(walk, &format!("{name}.m.{number}")))
     }
 }
 
@@ -174,8 +178,8 @@ impl Sppf {
         self.join.forward(Tensor::cat(vec![five, nine, thirteen, most], 1))
     }
 
-    pub(crate) fn load(&mut self, weights: &Weights, name: &str) -> Result<()> {
-        self.reduce.load(weights, &format!("{name}.cv1"))?;
-        self.join.load(weights, &format!("{name}.cv2"))
+    pub(crate) fn walk(&mut self, walk: &mut impl Walk, name: &str) -> Result<()> {
+        self.reduce.walk(walk, &format!("{name}.cv1"))?;
+        self.join.walk(walk, &format!("{name}.cv2"))
     }
 }

@@ -43,4 +43,10 @@ pub enum Error {
         /// What the network has.
         wanted: Vec<usize>,
     },
+    /// The bytes are not a file of weights, or cannot become one.
+    #[error("not a usable file of weights: {0}")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    /// The state of the optimiser cannot be written or read.
+    #[error("the state of the optimiser is not usable: {0}")]
+    Optimiser(String),
 }

@@ -6,9 +6,8 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::architecture::{Anchors, Architecture};
-use crate::blocks::load_param;
 use crate::error::Result;
-use crate::weights::Weights;
+use crate::walk::Walk;
 
 /// Boxes that a cell predicts at each stride.
 const ANCHORS: usize = 3;
@@ -24,8 +23,13 @@ pub(crate) struct Head {
 impl Head {
     pub(crate) fn new(architecture: &Architecture, channels: [usize; 3], device: &Device) -> Self {
         let outputs = ANCHORS * architecture.outputs();
-        let [fine, middle, coarse] =
-            channels.map(|from| Conv2dConfig::new([from, outputs], [1, 1]).init(device));
+        let [fine, middle, coarse] = std::array::from_fn(|level| {
+            let mut conv = Conv2dConfig::new([channels[level], outputs], [1, 1]).init(device);
+            let expected = expected(architecture, Architecture::STRIDES[level]);
+            conv.bias =
+                conv.bias.map(|bias| bias.map(|bias| bias + Tensor::from_data(expected.as_slice(), device)));
+            conv
+        });
         Self { fine, middle, coarse }
     }
 
@@ -35,15 +39,25 @@ impl Head {
             .map(|(level, features)| by_cell(level.forward(features)))
     }
 
-    pub(crate) fn load(&mut self, weights: &Weights, name: &str) -> Result<()> {
+    pub(crate) fn walk(&mut self, walk: &mut impl Walk, name: &str) -> Result<()> {
         for (number, level) in [&mut self.fine, &mut self.middle, &mut self.coarse].into_iter().enumerate() {
-            load_param(&mut level.weight, weights, &format!("{name}.m.{number}.weight"))?;
+            walk.param(&format!("{name}.m.{number}.weight"), &mut level.weight)?;
             if let Some(bias) = &mut level.bias {
-                load_param(bias, weights, &format!("{name}.m.{number}.bias"))?;
+                walk.param(&format!("{name}.m.{number}.bias"), bias)?;
             }
         }
         Ok(())
     }
+}
+
+/// What a network that knows nothing should expect, before its sigmoid: eight objects in a picture of 640x640, each class as
+/// likely as the others. As in YOLOv5; without it the first steps are spent on learning that most cells are empty.
+fn expected(architecture: &Architecture, stride: usize) -> Vec<f32> {
+    let cells = (640.0 / stride as f32).powi(2);
+    let classes = architecture.classes;
+    let class = (0.6 / (classes as f32 - 0.999_99)).ln();
+    let anchor = [&[0.0; 4][..], &[(8.0 / cells).ln()], &vec![class; classes]].concat();
+    anchor.repeat(ANCHORS)
 }
 
 /// `[batch, anchors * outputs, height, width]` to `[batch, anchors, height, width, outputs]`.

@@ -7,17 +7,29 @@
 //!
 //! Tensors are `[batch, channels, height, width]`, pictures RGB from 0 to 1, boxes in pixels of the network's input with
 //! the origin at the top left.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod architecture;
+mod assign;
+mod average;
 mod blocks;
+mod checkpoint;
+mod conv_block;
 mod error;
 mod head;
+mod loss;
+mod schedule;
+mod trainer;
+mod walk;
 mod weights;
 mod yolov5;
 
 pub use architecture::{Anchors, Architecture};
+pub use assign::Target;
 pub use burn::tensor::Device;
 pub use error::{Error, Result};
-pub use weights::Weights;
+pub use loss::{LossWeights, Losses};
+pub use schedule::Schedule;
+pub use trainer::{Batch, Optimiser, Settings, Trainer};
+pub use weights::{Values, Weights};
 pub use yolov5::Yolov5;

@@ -1,11 +1,14 @@
-//! Parameters from files.
+//! Parameters by name, and from files.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use half::{bf16, f16};
 use pytorch_reader::{DType, PytorchReader};
+use safetensors::SafeTensors;
+use safetensors::tensor::{TensorView, View};
 
 use crate::error::{Error, Result};
 
@@ -14,15 +17,18 @@ use crate::error::{Error, Result};
 const KEYS: [&str; 2] = ["ema", "model"];
 
 /// Named parameters, with the names that Ultralytics gives them: `model.0.conv.weight`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {
-    tensors: HashMap<String, Values>,
+    tensors: BTreeMap<String, Values>,
 }
 
-#[derive(Debug, Clone)]
-struct Values {
-    shape: Vec<usize>,
-    values: Vec<f32>,
+/// The numbers of a tensor, the last dimension side by side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values {
+    /// Its sizes.
+    pub shape: Vec<usize>,
+    /// Its numbers.
+    pub values: Vec<f32>,
 }
 
 impl Weights {
@@ -46,13 +52,58 @@ impl Weights {
     }
 
     fn of(reader: &PytorchReader) -> std::result::Result<Self, String> {
-        let mut tensors = HashMap::new();
+        let mut tensors = BTreeMap::new();
         for (name, tensor) in reader.tensors() {
             let Some(widen) = widening(tensor.dtype()) else { continue };
             let bytes = tensor.read().map_err(|error| format!("{name}: {error}"))?;
             tensors.insert(name.clone(), Values { shape: tensor.shape().to_vec(), values: widen(&bytes) });
         }
         Ok(Self { tensors })
+    }
+
+    /// Reads the tensors of a safetensors file (<https://huggingface.co/docs/safetensors>). Halves are widened.
+    ///
+    /// # Errors
+    /// When it is not such a file.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
+        let file = SafeTensors::deserialize(bytes)?;
+        let mut weights = Self::default();
+        for (name, view) in file.iter() {
+            let Some(values) = numbers(&view) else { continue };
+            weights.insert(name.to_owned(), Values { shape: view.shape().to_vec(), values });
+        }
+        Ok(weights)
+    }
+
+    /// The bytes of a safetensors file, with these entries in its metadata.
+    ///
+    /// # Errors
+    /// When there are more bytes than such a file may have.
+    pub fn to_safetensors(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+        let metadata = metadata.clone().into_iter().collect();
+        Ok(safetensors::serialize(self.iter(), Some(metadata))?)
+    }
+
+    /// Adds a tensor, in the place of one of this name.
+    pub fn insert(&mut self, name: String, values: Values) {
+        self.tensors.insert(name, values);
+    }
+
+    /// All tensors by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Values)> {
+        self.tensors.iter().map(|(name, values)| (name.as_str(), values))
+    }
+
+    /// All tensors by name, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Values)> {
+        self.tensors.iter_mut().map(|(name, values)| (name.as_str(), values))
+    }
+
+    /// The tensors whose name begins so, without that beginning.
+    pub(crate) fn part(&self, prefix: &str) -> Self {
+        let of =
+            |(name, values): (&str, &Values)| Some((name.strip_prefix(prefix)?.to_owned(), values.clone()));
+        Self { tensors: self.iter().filter_map(of).collect() }
     }
 
     /// A parameter by its name.
@@ -86,6 +137,34 @@ impl Weights {
         let (found, wanted) = (found.shape.clone(), wanted.to_vec());
         Err(Error::Shape { name: name.to_owned(), found, wanted })
     }
+}
+
+impl View for &Values {
+    fn dtype(&self) -> safetensors::Dtype {
+        safetensors::Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values.as_slice())
+    }
+}
+
+/// The numbers of a tensor of a safetensors file, where they are floating-point numbers.
+fn numbers(view: &TensorView<'_>) -> Option<Vec<f32>> {
+    Some(match view.dtype() {
+        safetensors::Dtype::F32 => each(view.data(), f32::from_le_bytes),
+        safetensors::Dtype::F16 => each(view.data(), |number| f16::from_le_bytes(number).to_f32()),
+        safetensors::Dtype::BF16 => each(view.data(), |number| bf16::from_le_bytes(number).to_f32()),
+        _ => return None,
+    })
 }
 
 type Widen = fn(&[u8]) -> Vec<f32>;

@@ -9,7 +9,11 @@ use crate::architecture::{Anchors, Architecture};
 use crate::blocks::{C3, ConvBlock, Sppf};
 use crate::error::Result;
 use crate::head::{self, Head};
+use crate::walk::{Load, Save, Walk};
 use crate::weights::Weights;
+
+/// What Ultralytics calls the layer that predicts boxes.
+const HEAD: &str = "model.24";
 
 /// YOLOv5, release 6 and newer.
 #[derive(Module, Debug)]
@@ -48,15 +52,44 @@ impl Yolov5 {
     /// # Errors
     /// When one is missing or has another shape.
     pub fn load(&mut self, weights: &Weights) -> Result<()> {
-        self.backbone.load(weights)?;
-        self.neck.load(weights)?;
-        self.head.load(weights, &layer(24))
+        self.walk(&mut Load { weights, may_differ: |_| false })
+    }
+
+    /// Takes weights of a network of this size which may tell other classes apart: then the layers that predict boxes stay
+    /// as they are.
+    ///
+    /// # Errors
+    /// When another one is missing or has another shape.
+    pub fn transfer(&mut self, weights: &Weights) -> Result<()> {
+        self.walk(&mut Load { weights, may_differ: |name| name.starts_with(HEAD) })
+    }
+
+    /// What it has learnt.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn weights(&self) -> Result<Weights> {
+        let mut save = Save::default();
+        self.clone().walk(&mut save)?;
+        Ok(save.weights)
+    }
+
+    fn walk(&mut self, walk: &mut impl Walk) -> Result<()> {
+        self.backbone.walk(walk)?;
+        self.neck.walk(walk)?;
+        self.head.walk(walk, HEAD)
     }
 
     /// What is predicted at strides of 8, 16 and 32 pixels, not yet as boxes: `[batch, anchors, height, width, 5 + classes]`.
     /// Height and width of the pictures are multiples of 32.
     pub fn forward(&self, pictures: Tensor<4>) -> [Tensor<5>; 3] {
         self.head.forward(self.neck.forward(self.backbone.forward(pictures)))
+    }
+
+    /// The same; the layers that look at pixels do not learn from it, and see as after a training.
+    pub(crate) fn forward_frozen(&self, pictures: Tensor<4>) -> [Tensor<5>; 3] {
+        let features = self.backbone.valid().forward(pictures.inner());
+        self.head.forward(self.neck.forward(features.map(Tensor::from_inner)))
     }
 
     /// The boxes that are predicted: `[batch, boxes, 5 + classes]`, each the centre and the size in pixels of the input, the
@@ -85,10 +118,10 @@ impl Stage {
         self.block.forward(self.down.forward(input))
     }
 
-    /// Takes the weights of two layers, the first one with this number.
-    fn load(&mut self, weights: &Weights, number: usize) -> Result<()> {
-        self.down.load(weights, &layer(number))?;
-        self.block.load(weights, &layer(number + 1))
+    /// Goes through the tensors of two layers, the first one with this number.
+    fn walk(&mut self, walk: &mut impl Walk, number: usize) -> Result<()> {
+        self.down.walk(walk, &layer(number))?;
+        self.block.walk(walk, &layer(number + 1))
     }
 }
 
@@ -128,13 +161,13 @@ impl Backbone {
         [fine, middle, coarse]
     }
 
-    fn load(&mut self, weights: &Weights) -> Result<()> {
-        self.stem.load(weights, &layer(0))?;
-        self.edges.load(weights, 1)?;
-        self.fine.load(weights, 3)?;
-        self.middle.load(weights, 5)?;
-        self.coarse.load(weights, 7)?;
-        self.pool.load(weights, &layer(9))
+    fn walk(&mut self, walk: &mut impl Walk) -> Result<()> {
+        self.stem.walk(walk, &layer(0))?;
+        self.edges.walk(walk, 1)?;
+        self.fine.walk(walk, 3)?;
+        self.middle.walk(walk, 5)?;
+        self.coarse.walk(walk, 7)?;
+        self.pool.walk(walk, &layer(9))
     }
 }
 
@@ -180,15 +213,15 @@ impl Neck {
         [fine, middle, coarse]
     }
 
-    fn load(&mut self, weights: &Weights) -> Result<()> {
-        self.from_coarse.load(weights, &layer(10))?;
-        self.up_middle.load(weights, &layer(13))?;
-        self.from_middle.load(weights, &layer(14))?;
-        self.fine.load(weights, &layer(17))?;
-        self.from_fine.load(weights, &layer(18))?;
-        self.middle.load(weights, &layer(20))?;
-        self.down_middle.load(weights, &layer(21))?;
-        self.coarse.load(weights, &layer(23))
+    fn walk(&mut self, walk: &mut impl Walk) -> Result<()> {
+        self.from_coarse.walk(walk, &layer(10))?;
+        self.up_middle.walk(walk, &layer(13))?;
+        self.from_middle.walk(walk, &layer(14))?;
+        self.fine.walk(walk, &layer(17))?;
+        self.from_fine.walk(walk, &layer(18))?;
+        self.middle.walk(walk, &layer(20))?;
+        self.down_middle.walk(walk, &layer(21))?;
+        self.coarse.walk(walk, &layer(23))
     }
 }
 
