@@ -17,6 +17,7 @@ mod startup;
 mod statistics;
 mod subject;
 mod throughput;
+mod training;
 
 use std::io::Write;
 
@@ -27,6 +28,7 @@ use crate::claims::Claims;
 use crate::crawl::Crawl;
 use crate::ingest::Ingest;
 use crate::subject::Subject;
+use crate::training::Training;
 
 /// Measures SightScan on this machine.
 #[derive(Debug, Parser)]
@@ -81,6 +83,8 @@ enum Bench {
     Crawl(Crawl),
     /// Time of a claim with many finished jobs against none, on both engines.
     Claims(Claims),
+    /// A training step against PyTorch's on the same network, batch and size.
+    Training(Training),
 }
 
 fn main() -> Result<()> {
@@ -99,6 +103,7 @@ fn main() -> Result<()> {
         Bench::Ingest(ingest) => ingest::run(&ingest),
         Bench::Crawl(crawl) => crawl::run(subject, &crawl),
         Bench::Claims(claims) => claims::run(&claims),
+        Bench::Training(training) => training::run(&training),
     }
 }
 

@@ -2,9 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{
-    crawl, detect, engine, export, import, jobs, label, load, model, roles, serve, warehouse,
-};
+use crate::commands::{crawl, detect, engine, export, import, jobs, label, model, roles, serve, warehouse};
 
 /// The heading of the options that every verb takes.
 const EVERYWHERE: &str = "With every verb";
@@ -60,7 +58,9 @@ pub(crate) enum Command {
     /// Answer pictures over HTTP.
     Serve(serve::Arguments),
     /// Send pictures to a detection service and measure how it answers.
-    Load(load::Arguments),
+    Load(sightscan_experiment::Flags),
+    /// Train a detector from labelled pictures.
+    Train(sightscan_train::Flags),
     /// Manage the model folder: import, list, show, export, pull.
     #[command(subcommand)]
     Model(model::Command),

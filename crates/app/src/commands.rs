@@ -11,6 +11,7 @@ pub(crate) mod load;
 pub(crate) mod model;
 pub(crate) mod roles;
 pub(crate) mod serve;
+pub(crate) mod train;
 pub(crate) mod warehouse;
 
 use std::process::ExitCode;
@@ -40,7 +41,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Warehouse(command) => warehouse::run(command, read(Config::default())?),
         Command::Detect(arguments) => detect::run(arguments),
         Command::Serve(arguments) => serve::run(arguments, read(Config::default())?.serve),
-        Command::Load(arguments) => load::run(arguments),
+        Command::Load(flags) => load::run(flags),
+        Command::Train(flags) => train::run(&flags),
         Command::Model(command) => model::run(command, read(Config::default())?),
         Command::Engine(command) => engine::run(command),
         Command::Completions { shell } => {

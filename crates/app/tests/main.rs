@@ -12,3 +12,4 @@ mod models;
 mod program;
 mod roles;
 mod serve;
+mod train;

@@ -101,6 +101,16 @@ impl Evaluator {
         }
     }
 
+    /// For each class the precision at recalls of 0, 0.01 … 1 at an intersection over union of 0.5, each the best at this
+    /// recall or a greater one, whose mean is the average precision; `None` where there is no object.
+    pub fn precisions(&self) -> Vec<Option<Vec<f64>>> {
+        let of_class = |class: &Class| {
+            let sorted = class.sorted();
+            precisions(class.instances, sorted.iter().map(|found| found.is_right[0]))
+        };
+        self.classes.iter().map(of_class).collect()
+    }
+
     /// Where the mean F1 of the classes is greatest; 0 where nothing was found.
     fn best_confidence(&self) -> f64 {
         let mut detections: Vec<(f32, usize, bool)> = Vec::new();
@@ -128,15 +138,19 @@ impl Evaluator {
 }
 
 impl Class {
-    fn evaluation(&self, confidence: f64) -> ClassEvaluation {
+    /// The surest detections first.
+    fn sorted(&self) -> Vec<Judged> {
         let mut sorted = self.detections.clone();
         // Stable, as in the reference: the detections of the picture that came first stay first.
         sorted.sort_by(|one, other| other.score.total_cmp(&one.score));
-        let averages: Vec<f64> = (0..THRESHOLDS)
-            .filter_map(|threshold| {
-                average_precision(self.instances, sorted.iter().map(|found| found.is_right[threshold]))
-            })
-            .collect();
+        sorted
+    }
+
+    fn evaluation(&self, confidence: f64) -> ClassEvaluation {
+        let sorted = self.sorted();
+        let right = |threshold: usize| sorted.iter().map(move |found| found.is_right[threshold]);
+        let of_all = (0..THRESHOLDS).filter_map(|threshold| precisions(self.instances, right(threshold)));
+        let averages: Vec<f64> = of_all.filter_map(|precisions| mean(precisions.into_iter())).collect();
         let taken = sorted.iter().take_while(|found| f64::from(found.score) >= confidence);
         let (taken, right) =
             taken.fold((0, 0), |(taken, right), found| (taken + 1, right + usize::from(found.is_right[0])));
@@ -176,9 +190,8 @@ fn least_overlap(threshold: usize) -> f64 {
     0.5 + 0.05 * threshold as f64
 }
 
-/// The mean of the precisions at recalls of 0, 0.01 … 1, each the best at this recall or a greater one; `None` where there
-/// is no object.
-fn average_precision(instances: usize, is_right: impl Iterator<Item = bool>) -> Option<f64> {
+/// The precisions at recalls of 0, 0.01 … 1, each the best at this recall or a greater one; `None` where there is no object.
+fn precisions(instances: usize, is_right: impl Iterator<Item = bool>) -> Option<Vec<f64>> {
     if instances == 0 {
         return None;
     }
@@ -197,12 +210,11 @@ fn average_precision(instances: usize, is_right: impl Iterator<Item = bool>) -> 
         let first = points.partition_point(|point| point.0 < recall);
         points.get(first).map_or(0.0, |point| point.1)
     };
-    let sum: f64 = (0..RECALLS).map(|step| precision_at(step as f64 * 0.01)).sum();
-    Some(sum / RECALLS as f64)
+    Some((0..RECALLS).map(|step| precision_at(step as f64 * 0.01)).collect())
 }
 
 /// Intersection over union; also of parts of a picture, since both axes cancel out.
-fn iou(one: RelativeBox, other: RelativeBox) -> f64 {
+pub(crate) fn iou(one: RelativeBox, other: RelativeBox) -> f64 {
     let shared = |start: f64, size: f64, other_start: f64, other_size: f64| {
         ((start + size).min(other_start + other_size) - start.max(other_start)).max(0.0)
     };

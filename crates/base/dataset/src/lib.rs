@@ -12,6 +12,8 @@
 //! Beside the labels goes an `attribution.csv` in every format: where each picture is from, who made it, and under what
 //! licence it may be used. What is missing or damaged is left out and told; nothing else is lost.
 //!
+//! [`Scenes`] draws pictures of an invented city with landmarks and their boxes, to try a detector's training with.
+//!
 //! Pictures are read one at a time, so memory holds the labels of a data set and a single picture.
 #![forbid(unsafe_code)]
 
@@ -19,6 +21,7 @@ mod alike;
 mod attribution;
 mod classes;
 mod coco;
+mod confusion;
 mod dataset;
 mod error;
 mod evaluation;
@@ -30,6 +33,7 @@ mod label_studio;
 mod names;
 mod picture;
 mod problem;
+mod scenes;
 mod split;
 mod text;
 mod voc;
@@ -40,6 +44,7 @@ mod yolo;
 pub use alike::near_duplicates;
 pub use attribution::Attribution;
 pub use classes::class_name;
+pub use confusion::Confusion;
 pub use dataset::{Dataset, Item, LabelledBox, Labels, Split, UnknownSplit};
 pub use error::{Error, Result};
 pub use evaluation::{ClassEvaluation, Evaluation, Evaluator};
@@ -49,4 +54,5 @@ pub use import::{Format, Imported, UnknownFormat, detect, import};
 pub use label_studio::{Interface, Marked, label_config};
 pub use picture::Picture;
 pub use problem::{Problem, Problems};
+pub use scenes::{Landmark, NotScenes, Scene, Scenes, UnknownLandmark};
 pub use split::{NotShares, Shares, split};

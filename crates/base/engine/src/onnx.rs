@@ -9,7 +9,7 @@ pub mod build;
 pub mod metadata;
 pub mod proto;
 pub mod softmax;
-pub(crate) mod ultralytics;
+pub mod ultralytics;
 pub mod widen;
 
 use prost::Message;

@@ -3,6 +3,9 @@
 use crate::error::{Error, Result};
 use crate::weights::Weights;
 
+/// What checkpoints call the anchors.
+pub(crate) const ANCHORS: &str = "model.24.anchors";
+
 /// Width and height of the anchors in pixels of the network's input: three for each stride, the smallest stride first.
 pub type Anchors = [[[f32; 2]; 3]; 3];
 
@@ -43,7 +46,7 @@ impl Architecture {
     ///
     /// # Errors
     /// When they are not those of a YOLOv5 network.
-    pub(crate) fn of(weights: &Weights) -> Result<Self> {
+    pub fn of(weights: &Weights) -> Result<Self> {
         let first = |name: &str| {
             let shape = weights.shape(name).and_then(|shape| shape.first());
             shape.copied().ok_or_else(|| Error::Missing(name.to_owned()))
@@ -68,7 +71,7 @@ impl Architecture {
     }
 
     /// Bottlenecks where the full network has so many, at least one.
-    pub(crate) fn repeats(&self, full: usize) -> usize {
+    pub fn repeats(&self, full: usize) -> usize {
         ((full as f64 * self.depth).round() as usize).max(1)
     }
 
@@ -86,7 +89,7 @@ fn bottleneck(number: usize) -> String {
 /// Checkpoints have them in cells of their grids.
 fn anchors(weights: &Weights) -> Result<Anchors> {
     let mut anchors = Anchors::default();
-    let values = weights.values("model.24.anchors", &[3, 3, 2])?;
+    let values = weights.values(ANCHORS, &[3, 3, 2])?;
     let (levels, _) = values.as_chunks::<6>();
     for ((anchors, values), stride) in anchors.iter_mut().zip(levels).zip(Architecture::STRIDES) {
         let cells = anchors.iter_mut().flatten().zip(values);

@@ -12,6 +12,7 @@ const NETWORK: &str = "network.";
 const AVERAGE: &str = "average.";
 const OPTIMISER: &str = "optimiser";
 const UPDATES: &str = "updates";
+const NOTE: &str = "note";
 
 /// All that changes while a network learns.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,8 @@ pub(crate) struct Checkpoint {
     /// The state of the optimiser, in its own format.
     pub(crate) optimiser: Vec<u8>,
     pub(crate) updates: usize,
+    /// What the caller wants to know again.
+    pub(crate) note: String,
 }
 
 impl Checkpoint {
@@ -29,20 +32,24 @@ impl Checkpoint {
         let network = named(NETWORK, &self.network);
         let average = named(AVERAGE, &self.average);
         let optimiser = [(OPTIMISER.to_owned(), Entry::Bytes(&self.optimiser, [self.optimiser.len()]))];
-        let metadata = [(UPDATES.to_owned(), self.updates.to_string())].into_iter().collect();
+        let metadata = [(UPDATES.to_owned(), self.updates.to_string()), (NOTE.to_owned(), self.note.clone())];
+        let metadata = metadata.into_iter().collect();
         Ok(safetensors::serialize(network.chain(average).chain(optimiser), Some(metadata))?)
     }
 
     /// Reads what [`Self::to_bytes`] has written.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let updates = header.metadata().as_ref().and_then(|entries| entries.get(UPDATES)?.parse().ok());
+        let entry = |name: &str| header.metadata().as_ref().and_then(|entries| entries.get(name));
         let all = Weights::from_safetensors(bytes)?;
         Ok(Self {
             network: all.part(NETWORK),
             average: all.part(AVERAGE),
             optimiser: SafeTensors::deserialize(bytes)?.tensor(OPTIMISER)?.data().to_vec(),
-            updates: updates.ok_or_else(|| Error::Missing(UPDATES.to_owned()))?,
+            updates: entry(UPDATES)
+                .and_then(|updates| updates.parse().ok())
+                .ok_or_else(|| Error::Missing(UPDATES.to_owned()))?,
+            note: entry(NOTE).cloned().unwrap_or_default(),
         })
     }
 }

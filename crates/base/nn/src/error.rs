@@ -46,6 +46,9 @@ pub enum Error {
     /// The bytes are not a file of weights, or cannot become one.
     #[error("not a usable file of weights: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
+    /// A device does not give a tensor back.
+    #[error("a tensor of the network cannot be read: {0}")]
+    Unreadable(String),
     /// The state of the optimiser cannot be written or read.
     #[error("the state of the optimiser is not usable: {0}")]
     Optimiser(String),

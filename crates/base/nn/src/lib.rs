@@ -9,6 +9,7 @@
 //! the origin at the top left.
 #![deny(unsafe_code)]
 
+mod anchors;
 mod architecture;
 mod assign;
 mod average;

@@ -193,3 +193,54 @@ fn column(values: &Tensor<2>, number: usize) -> Tensor<1> {
     let count = values.dims()[0];
     values.clone().slice([0..count, number..number + 1]).squeeze_dim(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that other programs can make, too: `2 * sin(0.37 * place + level)`.
+    fn predicted(level: usize, cells: usize, device: &Device) -> Tensor<5> {
+        let count = 2 * 3 * cells * cells * 8;
+        let values: Vec<f32> =
+            (0..count).map(|place| (2.0 * (0.37 * place as f64 + level as f64).sin()) as f32).collect();
+        Tensor::from_data(TensorData::new(values, [2, 3, cells, cells, 8]), device).require_grad()
+    }
+
+    fn targets() -> Vec<Target> {
+        let target = |picture, class, bounds| Target { picture, class, bounds };
+        vec![
+            target(0, 0, [0.52, 0.56, 0.3, 0.4]),
+            target(0, 2, [0.1, 0.9, 0.15, 0.1]),
+            target(1, 1, [0.7, 0.31, 0.8, 0.9]),
+        ]
+    }
+
+    /// What PyTorch 2.15 gives for the loss as YOLOv5 defines it, for three classes and pictures of 64 pixels.
+    #[test]
+    fn the_loss_and_its_gradients_are_those_of_another_implementation() {
+        let device = Device::flex().autodiff();
+        let levels: [Tensor<5>; 3] = std::array::from_fn(|level| predicted(level, 8 >> level, &device));
+        let architecture = Architecture::nano(3);
+        let loss = Loss::of(levels.clone(), &targets(), &architecture, [64, 64], &LossWeights::default());
+        let Losses { boxes, objects, classes } = loss.parts();
+        for (found, wanted) in [(boxes, 0.141_172_6), (objects, 0.049_247_8), (classes, 0.051_934_3)] {
+            assert!((found - wanted).abs() < 1e-5, "{found} is not {wanted}");
+        }
+        let gradients = loss.total().backward();
+        for (level, wanted) in levels.iter().zip([0.039_910_2, 0.025_150_0, 0.021_101_2]) {
+            let gradient = level.grad(&gradients).unwrap().into_data();
+            let found: f64 = gradient.iter::<f64>().map(f64::abs).sum();
+            assert!((found - wanted).abs() < 1e-5, "{found} is not {wanted}");
+        }
+    }
+
+    #[test]
+    fn pictures_without_objects_have_a_loss_of_objects_only() {
+        let device = Device::flex().autodiff();
+        let levels: [Tensor<5>; 3] = std::array::from_fn(|level| predicted(level, 8 >> level, &device));
+        let loss = Loss::of(levels, &[], &Architecture::nano(3), [64, 64], &LossWeights::default());
+        let losses = loss.parts();
+        assert!(losses.objects > 0.0 && losses.boxes == 0.0 && losses.classes == 0.0, "{losses:?}");
+        loss.total().backward();
+    }
+}

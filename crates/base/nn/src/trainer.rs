@@ -1,5 +1,7 @@
 //! Learning, a batch at a time.
 
+use std::collections::BTreeMap;
+
 use burn::grad_clipping::GradientClipping;
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
@@ -59,6 +61,13 @@ pub struct Batch {
     pub targets: Vec<Target>,
 }
 
+impl Batch {
+    /// How many pictures there are.
+    pub fn pictures(&self) -> usize {
+        self.pixels.len() / (3 * self.size[0] * self.size[1]).max(1)
+    }
+}
+
 /// A network while it learns.
 pub struct Trainer {
     architecture: Architecture,
@@ -110,11 +119,11 @@ impl Trainer {
         })
     }
 
-    /// Goes on where a checkpoint was made.
+    /// Goes on where a checkpoint was made, and gives back the note that was made with it.
     ///
     /// # Errors
     /// When it is not one of this network.
-    pub fn resume(&mut self, checkpoint: &[u8]) -> Result<()> {
+    pub fn resume(&mut self, checkpoint: &[u8]) -> Result<String> {
         let checkpoint = Checkpoint::from_bytes(checkpoint)?;
         self.network.load(&checkpoint.network)?;
         self.average = Average::at(checkpoint.average, checkpoint.updates);
@@ -123,21 +132,22 @@ impl Trainer {
         self.optimiser = state.map_err(|error| Error::Optimiser(error.to_string()))?;
         self.pending = GradientsAccumulator::new();
         self.batches = 0;
-        Ok(())
+        Ok(checkpoint.note)
     }
 
     /// All that is needed to go on, as the bytes of a safetensors file. Gradients that wait for an update are not in it:
-    /// call [`Self::update`] before.
+    /// call [`Self::update`] before. The note is kept with it.
     ///
     /// # Errors
     /// When the optimiser's state cannot be written.
-    pub fn checkpoint(&self) -> Result<Vec<u8>> {
+    pub fn checkpoint(&self, note: &str) -> Result<Vec<u8>> {
         let state = self.optimiser.into_bytes().map_err(|error| Error::Optimiser(error.to_string()))?;
         let checkpoint = Checkpoint {
             network: self.network.weights()?,
             average: self.average.weights().clone(),
             optimiser: state.to_vec(),
             updates: self.updates,
+            note: note.to_owned(),
         };
         checkpoint.to_bytes()
     }
@@ -145,10 +155,10 @@ impl Trainer {
     /// Learns from a batch.
     ///
     /// # Errors
-    /// None that is known.
+    /// When a device does not give its numbers back.
     pub fn learn(&mut self, batch: Batch) -> Result<Losses> {
         let [height, width] = batch.size;
-        let pictures = batch.pixels.len() / (3 * height * width).max(1);
+        let pictures = batch.pictures();
         let pixels = TensorData::new(batch.pixels, [pictures, 3, height, width]);
         let predicted = self.predict(Tensor::from_data(pixels, &self.device));
         let loss = Loss::of(predicted, &batch.targets, &self.architecture, batch.size, &self.settings.loss);
@@ -175,7 +185,7 @@ impl Trainer {
     /// Changes the network by the gradients that wait; does nothing where there are none.
     ///
     /// # Errors
-    /// None that is known.
+    /// When a device does not give its numbers back.
     pub fn update(&mut self) -> Result<()> {
         if self.batches == 0 {
             return Ok(());
@@ -196,6 +206,16 @@ impl Trainer {
     /// The average of the network over its last updates, which is better than the network itself.
     pub fn average(&self) -> &Weights {
         self.average.weights()
+    }
+
+    /// The average as the bytes of a safetensors file, from which another training can start.
+    ///
+    /// # Errors
+    /// When a device does not give its numbers back.
+    pub fn weights(&self) -> Result<Vec<u8>> {
+        let mut weights = self.average.weights().clone();
+        weights.insert_anchors(&self.architecture.anchors);
+        weights.to_safetensors(&BTreeMap::new())
     }
 
     /// The size of the network.

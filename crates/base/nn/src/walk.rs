@@ -3,7 +3,7 @@
 use burn::module::{Param, ParamId, RunningState};
 use burn::tensor::Tensor;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::weights::{Values, Weights};
 
 /// What is done with each tensor of a network. The names are those that Ultralytics gives.
@@ -60,21 +60,21 @@ pub(crate) struct Save {
 }
 
 impl Save {
-    fn keep<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
+    fn keep<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Result<()> {
         let shape = tensor.dims().to_vec();
-        let values = tensor.into_data().iter::<f32>().collect();
+        let wrong = |error: &dyn std::fmt::Display| Error::Unreadable(format!("{name}: {error}"));
+        let values = tensor.into_data().try_to_vec().map_err(|error| wrong(&error))?;
         self.weights.insert(name.to_owned(), Values { shape, values });
+        Ok(())
     }
 }
 
 impl Walk for Save {
     fn param<const D: usize>(&mut self, name: &str, param: &mut Param<Tensor<D>>) -> Result<()> {
-        self.keep(name, param.val());
-        Ok(())
+        self.keep(name, param.val())
     }
 
     fn state<const D: usize>(&mut self, name: &str, state: &mut RunningState<Tensor<D>>) -> Result<()> {
-        self.keep(name, state.value_sync());
-        Ok(())
+        self.keep(name, state.value_sync())
     }
 }

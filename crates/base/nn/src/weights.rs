@@ -10,6 +10,7 @@ use pytorch_reader::{DType, PytorchReader};
 use safetensors::SafeTensors;
 use safetensors::tensor::{TensorView, View};
 
+use crate::architecture::{ANCHORS, Anchors, Architecture};
 use crate::error::{Error, Result};
 
 /// Ultralytics saves the whole training state: the network that was best is under the first of these keys that is there,
@@ -89,6 +90,23 @@ impl Weights {
         self.tensors.insert(name, values);
     }
 
+    /// Adds anchors, as checkpoints have them.
+    pub fn insert_anchors(&mut self, anchors: &Anchors) {
+        let cells = anchors.iter().zip(Architecture::STRIDES);
+        let sides = cells.flat_map(|(anchors, stride)| {
+            anchors.as_flattened().iter().map(move |side| side / stride as f32)
+        });
+        self.insert(ANCHORS.to_owned(), Values { shape: vec![3, 3, 2], values: sides.collect() });
+    }
+
+    /// A tensor by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn get(&self, name: &str) -> Result<&Values> {
+        self.tensors.get(name).ok_or_else(|| Error::Missing(name.to_owned()))
+    }
+
     /// All tensors by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Values)> {
         self.tensors.iter().map(|(name, values)| (name.as_str(), values))
@@ -130,7 +148,7 @@ impl Weights {
     /// # Errors
     /// When there is none, or it has another shape.
     pub(crate) fn values(&self, name: &str, wanted: &[usize]) -> Result<&[f32]> {
-        let found = self.tensors.get(name).ok_or_else(|| Error::Missing(name.to_owned()))?;
+        let found = self.get(name)?;
         if found.shape == wanted {
             return Ok(&found.values);
         }

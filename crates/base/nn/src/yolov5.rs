@@ -3,12 +3,13 @@
 use burn::module::Module;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::architecture::{Anchors, Architecture};
 use crate::blocks::{C3, ConvBlock, Sppf};
 use crate::error::Result;
 use crate::head::{self, Head};
+use crate::trainer::Batch;
 use crate::walk::{Load, Save, Walk};
 use crate::weights::Weights;
 
@@ -64,10 +65,17 @@ impl Yolov5 {
         self.walk(&mut Load { weights, may_differ: |name| name.starts_with(HEAD) })
     }
 
+    /// [`Self::detect`] as plain numbers, box after box.
+    pub fn numbers(&self, batch: &Batch, device: &Device) -> Vec<f32> {
+        let [height, width] = batch.size;
+        let pixels = TensorData::new(batch.pixels.clone(), [batch.pictures(), 3, height, width]);
+        self.detect(Tensor::from_data(pixels, device)).into_data().iter::<f32>().collect()
+    }
+
     /// What it has learnt.
     ///
     /// # Errors
-    /// None that is known.
+    /// When a device does not give its numbers back.
     pub fn weights(&self) -> Result<Weights> {
         let mut save = Save::default();
         self.clone().walk(&mut save)?;

@@ -52,10 +52,10 @@ fn a_training_that_is_gone_on_with_is_the_same() {
     for _ in 0..3 {
         whole.learn(batch()).unwrap();
     }
-    let checkpoint = whole.checkpoint().unwrap();
+    let checkpoint = whole.checkpoint("so far").unwrap();
     let mut again = trainer(sgd);
     again.learn(batch()).unwrap();
-    again.resume(&checkpoint).unwrap();
+    assert_eq!(again.resume(&checkpoint).unwrap(), "so far");
     assert_eq!(again.rate(), whole.rate());
     for _ in 0..3 {
         let (one, other) = (whole.learn(batch()).unwrap(), again.learn(batch()).unwrap());
@@ -101,5 +101,5 @@ fn a_checkpoint_of_another_network_is_refused() {
     assert!(trainer.resume(b"no checkpoint").is_err());
     let other = Architecture { width: 0.25, ..Architecture::nano(2) };
     let other = Trainer::new(other, None, settings(Optimiser::AdamW), 7, &Device::flex()).unwrap();
-    assert!(trainer.resume(&other.checkpoint().unwrap()).is_err());
+    assert!(trainer.resume(&other.checkpoint("so far").unwrap()).is_err());
 }

@@ -68,6 +68,62 @@ pub enum Error {
     /// Something of ours went wrong.
     #[error("a task of the training ended: {0}; try again")]
     Task(#[from] tokio::task::JoinError),
+    /// Nobody knows how to read such weights.
+    #[error(
+        "{}: no weights that are known; give a checkpoint of YOLOv5 (.pt), an .onnx file of one, or weights.safetensors of \
+         a training",
+        .0.display()
+    )]
+    NoWeights(PathBuf),
+    /// The weights cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A setting makes no sense.
+    #[error("{what}: {why}")]
+    Setting {
+        /// Which one.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The program was built without it.
+    #[error("--device gpu: this program computes on the processor only; leave the flag out")]
+    NoGpu,
+    /// Scenes cannot be drawn so.
+    #[error(transparent)]
+    Scenes(#[from] sightscan_dataset::NotScenes),
+    /// There is nothing to learn from.
+    #[error("there are no labelled pictures to learn from; label some, or give others with --data")]
+    NoExamples,
+    /// Another training was begun there.
+    #[error(
+        "{}: a training was begun here; go on with --resume, or give another folder with --out",
+        .0.display()
+    )]
+    Begun(PathBuf),
+    /// Somebody has ended the training.
+    #[error("the training was ended; what it has learnt is kept, go on with --resume")]
+    Ended,
+    /// The settings cannot be written or read.
+    #[error("settings of a training: {0}")]
+    Config(String),
+    /// A plot cannot be drawn.
+    #[error("a plot cannot be drawn: {0}")]
+    Plot(String),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// The trained model is refused by the engine.
+    #[error(transparent)]
+    Model(#[from] sightscan_engine::ModelError),
+    /// The network cannot be used so.
+    #[error(transparent)]
+    Network(#[from] sightscan_nn::Error),
     /// The runtime failed.
     #[error(transparent)]
     Runtime(#[from] sightscan_engine::runtime::RuntimeError),

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sightscan_dataset::{Dataset, Evaluation, Evaluator, Item, LabelledBox, Picture};
+use sightscan_dataset::{Confusion, Dataset, Evaluation, Evaluator, Item, LabelledBox, Picture};
 use sightscan_engine::family::Family;
 use sightscan_engine::many::{self, Outcome, Readable};
 use sightscan_engine::{Analysis, Limits, Model, Options};
@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 
 /// Boxes that the model is hardly sure of count, too: they tell how far its recall goes. As in YOLOv5's own evaluation.
 const LEAST_CONFIDENCE: f32 = 0.001;
+/// So sure are boxes that are shown, as in YOLOv5's own confusion matrix.
+pub(crate) const SHOWN_CONFIDENCE: f32 = 0.25;
 /// Boxes that overlap a better one by more are the same object; as there.
 const SAME_OBJECT: f32 = 0.6;
 /// Classes that an error names.
@@ -76,25 +78,57 @@ pub fn evaluate(
     model: &Arc<Model>,
     dataset: &Dataset,
     threads: NonZeroUsize,
-    mut tell: impl FnMut(usize, usize),
+    tell: impl FnMut(usize, usize),
 ) -> Result<Report> {
+    judge(model, dataset, threads, tell).map(|judgement| judgement.report)
+}
+
+/// How good a model is, and what plots show of it.
+pub(crate) struct Judgement {
+    pub(crate) report: Report,
+    /// For each class, see [`Evaluator::precisions`].
+    pub(crate) precisions: Vec<Option<Vec<f64>>>,
+    pub(crate) confusion: Confusion,
+}
+
+/// As [`evaluate`].
+pub(crate) fn judge(
+    model: &Arc<Model>,
+    dataset: &Dataset,
+    threads: NonZeroUsize,
+    mut tell: impl FnMut(usize, usize),
+) -> Result<Judgement> {
     let classes = Classes::new(model, dataset)?;
     let total = dataset.items.iter().filter(|item| item.is_labelled()).count();
     let mut evaluator = Evaluator::new(dataset.classes.len());
+    let mut confusion = Confusion::new(dataset.classes.len());
     let (mut problems, mut done) = (Vec::new(), 0);
     detections(model, dataset, threads, |item, found| {
-        match found {
-            Ok(found) => evaluator.add(item.labels.boxes(), &classes.of_data(found)),
+        match found.map(|found| classes.of_data(found)) {
+            Ok(found) => {
+                evaluator.add(item.labels.boxes(), &found);
+                confusion.add(item.labels.boxes(), &sure(&found));
+            }
             Err(why) => problems.push(format!("{}: {why}", item.name)),
         }
         done += 1;
         tell(done, total);
     })?;
-    let evaluation = evaluator.evaluation();
+    let (evaluation, precisions) = (evaluator.evaluation(), evaluator.precisions());
     match problems.first() {
         Some(first) if evaluation.images == 0 => Err(Error::NoPictures(first.clone())),
-        _ => Ok(report(model, dataset, evaluation, problems, classes.unknown)),
+        _ => Ok(Judgement {
+            report: report(model, dataset, evaluation, problems, classes.unknown),
+            precisions,
+            confusion,
+        }),
     }
+}
+
+/// What a user would see.
+fn sure(found: &[LabelledBox]) -> Vec<LabelledBox> {
+    let is_sure = |found: &&LabelledBox| found.score.is_none_or(|score| score >= SHOWN_CONFIDENCE);
+    found.iter().filter(is_sure).copied().collect()
 }
 
 /// What a model finds in the labelled pictures of a data set, hardly sure boxes as well; or why it could not look at one.

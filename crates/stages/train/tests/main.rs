@@ -4,3 +4,6 @@
 
 mod city_set;
 mod evaluation;
+mod export;
+mod learning;
+mod squares;

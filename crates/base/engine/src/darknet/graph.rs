@@ -38,15 +38,7 @@ fn metadata(
     names: &[String],
 ) -> Vec<(&'static str, String)> {
     let strides = network.yolo_layers().map(|(index, _)| input.width / shapes[index].width);
-    let mut entries = vec![
-        ("task", "detect".to_owned()),
-        ("stride", strides.max().unwrap_or(1).to_string()),
-        ("imgsz", ultralytics::size_literal(input.height, input.width)),
-    ];
-    if !names.is_empty() {
-        entries.push(("names", ultralytics::names_literal(names)));
-    }
-    entries
+    ultralytics::metadata(names, [input.height, input.width], strides.max().unwrap_or(1))
 }
 
 fn area(shape: Shape) -> usize {

@@ -52,7 +52,14 @@ impl Source {
     }
 
     fn read_onnx(path: &Path, overrides: Overrides) -> Result<Self, ModelError> {
-        let bytes = fs_err::read(path)?;
+        Self::of_onnx(path, fs_err::read(path)?, overrides)
+    }
+
+    /// A model of the bytes of an `.onnx` file, which is named after a path; there may be no such file.
+    ///
+    /// # Errors
+    /// When they are damaged, or have another hash than is said about them.
+    pub fn of_onnx(path: &Path, bytes: Vec<u8>, overrides: Overrides) -> Result<Self, ModelError> {
         let sha256 = files::sha256(&[&bytes]);
         check_hash(path, &overrides, &sha256)?;
         let refused = |source| ModelError::Format { path: path.to_path_buf(), source };

@@ -72,6 +72,12 @@ pub fn floats(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
     tensor(name, data_type::FLOAT, shape, bytes)
 }
 
+/// A constant of 16-bit floats, rounded to the nearest, row-major.
+pub fn halves(name: &str, shape: &[usize], values: &[f32]) -> TensorProto {
+    let bytes = values.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes()).collect();
+    tensor(name, data_type::FLOAT16, shape, bytes)
+}
+
 /// A constant of 64-bit integers, row-major.
 pub fn integers(name: &str, shape: &[usize], values: &[i64]) -> TensorProto {
     let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();

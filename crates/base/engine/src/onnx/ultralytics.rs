@@ -2,6 +2,19 @@
 //!
 //! Its values are Python literals: `names` is `{0: 'person', 1: "driver's licence"}`, `imgsz` is `[640, 640]`.
 
+/// What Ultralytics' exporter says about a detector of these classes, for an input of this height and width.
+pub fn metadata(names: &[String], [height, width]: [usize; 2], stride: usize) -> Vec<(&'static str, String)> {
+    let mut entries = vec![
+        ("task", "detect".to_owned()),
+        ("stride", stride.to_string()),
+        ("imgsz", size_literal(height, width)),
+    ];
+    if !names.is_empty() {
+        entries.push(("names", names_literal(names)));
+    }
+    entries
+}
+
 /// The class names in a Python dictionary or list literal of strings; `None` when it is neither.
 ///
 /// Dictionary keys must be the numbers from 0 up, in any order.

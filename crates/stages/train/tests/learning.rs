@@ -1,0 +1,136 @@
+//! Whole trainings.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use sightscan_engine::model::Overrides;
+use sightscan_engine::{EngineChoice, Model};
+use sightscan_nn::Weights;
+use sightscan_testkit::data;
+use sightscan_train::{
+    Augmentation, Config, Epoch, Error, Event, FitOrder, Items, OptimiserKind, Start, Trained, fit, read_set,
+};
+
+use crate::squares::{order, quick, squares};
+
+fn quietly(order: &FitOrder<'_>) -> Result<Trained, Error> {
+    fit(order, &mut |_| ControlFlow::Continue(()))
+}
+
+/// What does not depend on how fast the machine is.
+fn timeless(history: &[Epoch]) -> Vec<Epoch> {
+    history.iter().map(|epoch| Epoch { images_per_second: 0.0, ..epoch.clone() }).collect()
+}
+
+#[test]
+fn squares_are_learnt_from_nothing() {
+    let (train, validation) = (squares(0..96), squares(96..112));
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { epochs: 20, ..quick() };
+    let items = Items::new(train.items);
+    let trained = quietly(&order(&config, &items, &validation, folder.path())).unwrap();
+    let report = trained.report.unwrap();
+    assert!(report.map50.unwrap() > 0.9, "{report}");
+    assert_eq!(trained.history.len(), 20);
+    let model = Model::open(&trained.model, &Overrides::default(), EngineChoice::Rten).unwrap();
+    assert_eq!(model.spec().classes, ["red", "green"]);
+    for file in
+        ["config.toml", "history.json", "metrics.json", "weights.safetensors", "checkpoint.safetensors"]
+    {
+        assert!(folder.path().join(file).exists(), "{file}");
+    }
+}
+
+#[test]
+fn a_training_that_is_ended_goes_on_to_the_same_result() {
+    let (train, validation) = (squares(0..20), squares(20..24));
+    let [whole, parts] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (config, items) = (quick(), Items::new(train.items));
+    let at_once = quietly(&order(&config, &items, &validation, whole.path())).unwrap();
+    let first = order(&config, &items, &validation, parts.path());
+    let mut steps = 0;
+    let ended = fit(&first, &mut |event| {
+        steps += usize::from(matches!(event, Event::Step(_)));
+        // In the middle of the third of four epochs, each of three steps.
+        if steps == 8 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(ended, Err(Error::Ended)));
+    assert!(matches!(quietly(&first), Err(Error::Begun(_))));
+    let again = FitOrder { is_resumed: true, ..order(&config, &items, &validation, parts.path()) };
+    let gone_on = quietly(&again).unwrap();
+    assert_eq!(timeless(&at_once.history), timeless(&gone_on.history));
+    let weights = |folder: &Path| fs_err::read(folder.join("weights.safetensors")).unwrap();
+    assert!(weights(whole.path()) == weights(parts.path()));
+}
+
+#[test]
+fn a_trained_network_is_where_another_training_starts() {
+    let (train, validation) = (squares(0..16), squares(16..20));
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (config, items) = (Config { epochs: 1, ..quick() }, Items::new(train.items));
+    quietly(&order(&config, &items, &validation, first.path())).unwrap();
+    let weights =
+        Weights::from_safetensors(&fs_err::read(first.path().join("weights.safetensors")).unwrap()).unwrap();
+    let start = Start::From(weights);
+    quietly(&FitOrder { start, ..order(&config, &items, &validation, second.path()) }).unwrap();
+}
+
+#[test]
+fn pictures_that_cannot_be_read_are_told_once_and_left_out() {
+    let mut train = squares(0..10);
+    train.items[3].picture = Some(sightscan_dataset::Picture::bytes(*b"no picture"));
+    let folder = tempfile::tempdir().unwrap();
+    let (config, items) = (Config { epochs: 2, ..quick() }, Items::new(train.items));
+    let config = Config { augmentation: Augmentation::NONE, ..config };
+    let validation = squares(10..12);
+    let mut problems = Vec::new();
+    let trained = fit(&order(&config, &items, &validation, folder.path()), &mut |event| {
+        if let Event::Problem(why) = event {
+            problems.push(why);
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!(trained.unwrap().history.len(), 2);
+    assert!(problems.len() == 1 && problems[0].starts_with("003.png: "), "{problems:?}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let (items, validation) = (Items::new(squares(0..2).items), squares(2..3));
+    let folder = tempfile::tempdir().unwrap();
+    let told = |config: &Config, items: &Items| {
+        quietly(&order(config, items, &validation, folder.path())).unwrap_err().to_string()
+    };
+    assert!(told(&Config { size: 100, ..quick() }, &items).contains("96 or 128"));
+    assert!(told(&Config { epochs: 0, ..quick() }, &items).contains("epochs"));
+    assert!(told(&quick(), &Items::new([])).contains("no labelled pictures"));
+}
+
+/// The overfit test: what a network cannot learn by heart, it cannot learn.
+#[test]
+fn eight_sights_are_learnt_by_heart() {
+    let (Some(sights), Some(start)) = (data("sights"), data("models/yolov5n.pt")) else { return };
+    let (mut set, _) = read_set(&sights, None).unwrap();
+    set.items.retain(|item| item.is_labelled());
+    // Eight pictures of different sights.
+    set.items = set.items.into_iter().step_by(20).take(8).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        epochs: 10,
+        batch: 8,
+        size: 128,
+        class_loss: 4.0,
+        optimiser: OptimiserKind::AdamW,
+        rate: 0.002,
+        pictures_per_update: 8,
+        augmentation: Augmentation::NONE,
+        ..Config::default()
+    };
+    // Each many times an epoch: judging and writing down takes longer than to learn from eight small pictures.
+    let many = std::iter::repeat_n(&set.items, 20).flatten().cloned();
+    let items = Items::new(many);
+    let start = Start::From(Weights::read_pt(&start).unwrap());
+    let order = FitOrder { start, ..order(&config, &items, &set, folder.path()) };
+    let report = quietly(&order).unwrap().report.unwrap();
+    assert!(report.map50.unwrap() >= 0.95, "{report}");
+}
