@@ -78,16 +78,16 @@ class Yolov5n(nn.Module):
         self.from_middle, self.up_fine = Conv(size[512], size[256]), C3(size[512], size[256], 1, False)
         self.from_fine, self.down_middle = Conv(size[256], size[256], 3, 2), C3(size[512], size[512], 1, False)
         self.to_coarse, self.down_coarse = Conv(size[512], size[512], 3, 2), C3(size[1024], size[1024], 1, False)
-        self.double = nn.Upsample(scale_factor=2)
+        self.upsample = nn.Upsample(scale_factor=2)
         self.head = nn.ModuleList(nn.Conv2d(size[full], 3 * (5 + classes), 1) for full in (256, 512, 1024))
 
     def forward(self, pictures):
         fine = self.fine(self.edges(self.stem(pictures)))
         middle = self.middle(fine)
         from_coarse = self.from_coarse(self.pool(self.coarse(middle)))
-        middle = self.up_middle(torch.cat([self.double(from_coarse), middle], 1))
+        middle = self.up_middle(torch.cat([self.upsample(from_coarse), middle], 1))
         from_middle = self.from_middle(middle)
-        fine = self.up_fine(torch.cat([self.double(from_middle), fine], 1))
+        fine = self.up_fine(torch.cat([self.upsample(from_middle), fine], 1))
         middle = self.down_middle(torch.cat([self.from_fine(fine), from_middle], 1))
         coarse = self.down_coarse(torch.cat([self.to_coarse(middle), from_coarse], 1))
         return [head(level) for head, level in zip(self.head, (fine, middle, coarse))]
