@@ -106,6 +106,12 @@ pub enum Error {
         .0.display()
     )]
     Begun(PathBuf),
+    /// The network has learnt nonsense.
+    #[error("the loss is no number any more: the rate of learning is too high; lower `rate` in --settings")]
+    Diverged,
+    /// The list for validation fits none of the pictures.
+    #[error("{}: it names none of the pictures of --data; give their file names, one a line", .0.display())]
+    NoneNamed(PathBuf),
     /// Somebody has ended the training.
     #[error("the training was ended; what it has learnt is kept, go on with --resume")]
     Ended,

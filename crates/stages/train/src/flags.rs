@@ -142,7 +142,8 @@ impl Flags {
         let (data, problems) = read_set(data, None)?;
         match &self.val {
             Some(list) if list.extension().is_some_and(|ending| ending == "txt") => {
-                Ok(named(data, problems, &fs_err::read_to_string(list)?))
+                let sets = named(data, problems, &fs_err::read_to_string(list)?);
+                if sets.validation.items.is_empty() { Err(Error::NoneNamed(list.clone())) } else { Ok(sets) }
             }
             Some(other) => beside(data, problems, other),
             None => divided(data, problems, config.seed),

@@ -78,6 +78,8 @@ fn numbers(tensor: &TensorProto) -> Option<Values> {
         }
         _ => return None,
     };
-    let shape: Vec<usize> = tensor.dims.iter().map(|size| *size as usize).collect();
-    (shape.iter().product::<usize>() == values.len()).then_some(Values { shape, values })
+    let shape: Vec<usize> =
+        tensor.dims.iter().map(|size| usize::try_from(*size).ok()).collect::<Option<_>>()?;
+    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+    (count == Some(values.len())).then_some(Values { shape, values })
 }

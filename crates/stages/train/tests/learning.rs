@@ -95,6 +95,33 @@ fn pictures_that_cannot_be_read_are_told_once_and_left_out() {
 }
 
 #[test]
+fn an_epoch_without_a_picture_ends_the_training_and_says_why() {
+    let mut train = squares(0..3);
+    train
+        .items
+        .iter_mut()
+        .for_each(|item| item.picture = Some(sightscan_dataset::Picture::bytes(*b"nothing")));
+    let folder = tempfile::tempdir().unwrap();
+    let (config, items, validation) = (quick(), Items::new(train.items), squares(3..4));
+    let mut problems = 0;
+    let ended = fit(&order(&config, &items, &validation, folder.path()), &mut |event| {
+        problems += usize::from(matches!(event, Event::Problem(_)));
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(ended, Err(Error::NoPictures(_))), "{ended:?}");
+    assert_eq!(problems, 3);
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, validation) = (Config { rate: 1e30, ..quick() }, squares(20..21));
+    let items = Items::new(squares(0..20).items);
+    let ended = quietly(&order(&config, &items, &validation, folder.path()));
+    assert!(matches!(ended, Err(Error::Diverged)), "{ended:?}");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let (items, validation) = (Items::new(squares(0..2).items), squares(2..3));
     let folder = tempfile::tempdir().unwrap();
@@ -103,6 +130,10 @@ fn what_makes_no_sense_is_refused() {
     };
     assert!(told(&Config { size: 100, ..quick() }, &items).contains("96 or 128"));
     assert!(told(&Config { epochs: 0, ..quick() }, &items).contains("epochs"));
+    let shrunk = Augmentation { scale: 1.0, ..Augmentation::NONE };
+    assert!(told(&Config { augmentation: shrunk, ..quick() }, &items).contains("scale"));
+    let often = Augmentation { flip: 1.5, ..Augmentation::NONE };
+    assert!(told(&Config { augmentation: often, ..quick() }, &items).contains("flip"));
     assert!(told(&quick(), &Items::new([])).contains("no labelled pictures"));
 }
 

@@ -107,6 +107,14 @@ impl Config {
                 return wrong(what, "it is 0; use at least 1".into());
             }
         }
+        let Augmentation { mosaic, plain_end, translate, scale, flip, .. } = self.augmentation;
+        let parts = [("mosaic", mosaic), ("plain_end", plain_end), ("translate", translate), ("flip", flip)];
+        if let Some((what, part)) = parts.into_iter().find(|(_, part)| !(0.0..=1.0).contains(part)) {
+            return wrong(what, format!("{part} is no part; use 0 to 1"));
+        }
+        if !(0.0..1.0).contains(&scale) {
+            return wrong("scale", format!("{scale} would leave nothing of a picture; use 0 to 0.9"));
+        }
         let positive = [("rate", self.rate), ("anchor_ratio", f64::from(self.anchor_ratio) - 1.0)];
         match positive.into_iter().find(|(_, number)| number.is_nan() || *number <= 0.0) {
             Some((what, number)) => wrong(what, format!("{number} is too small")),

@@ -212,29 +212,46 @@ impl<'a> Run<'a> {
         };
         let (problems, heard) = std::sync::mpsc::channel();
         let mut sums = Sums::default();
-        std::thread::scope(|scope| {
+        let learnt: Result<()> = std::thread::scope(|scope| {
             let report = move |why| drop(problems.send(why));
-            let (batches, _thread) = loader::batches(scope, self.order.examples, plan, number, report);
+            let batches = loader::batches(scope, self.order.examples, plan, number, report);
             for batch in batches {
                 sums.add(self.learn(batch)?, begun.elapsed());
-                let step = Event::Step(self.step(number, &sums));
-                let new = heard.try_iter().filter(|why| self.told.insert(why.clone())).map(Event::Problem);
-                let all = new.chain([step]);
-                if all.map(&mut *tell).any(|answer| answer.is_break()) {
-                    return Err(Error::Ended);
-                }
+                self.tell_problems(heard.try_iter(), tell)?;
+                going_on(tell(Event::Step(self.step(number, &sums))))?;
             }
             Ok(())
-        })?;
+        });
+        // Those of the last pictures, and of an epoch in which not one could be read.
+        self.tell_problems(heard.try_iter(), tell)?;
+        learnt?;
+        if sums.steps == 0 {
+            return Err(Error::NoPictures(self.told.iter().next().cloned().unwrap_or_default()));
+        }
         self.trainer.update()?;
         self.close(number, &sums)?;
         let Some(epoch) = self.history.last() else { return Ok(()) };
-        if tell(Event::Epoch(epoch)).is_break() { Err(Error::Ended) } else { Ok(()) }
+        going_on(tell(Event::Epoch(epoch)))
+    }
+
+    /// Tells each problem once.
+    fn tell_problems(
+        &mut self,
+        heard: impl Iterator<Item = String>,
+        tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        for why in heard {
+            if self.told.insert(why.clone()) {
+                going_on(tell(Event::Problem(why)))?;
+            }
+        }
+        Ok(())
     }
 
     fn learn(&mut self, batch: Batch) -> Result<(Losses, usize)> {
         let pictures = batch.pictures();
-        Ok((self.trainer.learn(batch)?, pictures))
+        let losses = self.trainer.learn(batch)?;
+        if losses.total().is_finite() { Ok((losses, pictures)) } else { Err(Error::Diverged) }
     }
 
     fn step(&self, epoch: usize, sums: &Sums) -> Step {
@@ -319,6 +336,11 @@ impl<'a> Run<'a> {
         replace(&out.join("validation.jpg"), &sheet(model, validation, threads)?)?;
         Ok(report)
     }
+}
+
+/// Whether who listens wants it to go on.
+fn going_on(answer: ControlFlow<()>) -> Result<()> {
+    if answer.is_break() { Err(Error::Ended) } else { Ok(()) }
 }
 
 /// A network that starts as ordered.

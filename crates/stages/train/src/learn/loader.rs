@@ -1,7 +1,7 @@
 //! Batches, made on a thread of their own while the network learns from the ones before.
 
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::Scope;
 
 use fastrand::Rng;
 use sightscan_nn::Batch;
@@ -31,9 +31,9 @@ pub(super) fn batches<'scope, 'env>(
     plan: Plan,
     epoch: usize,
     problem: impl Fn(String) + Send + 'scope,
-) -> (Receiver<Batch>, ScopedJoinHandle<'scope, ()>) {
+) -> Receiver<Batch> {
     let (sender, receiver) = sync_channel(AHEAD);
-    let thread = scope.spawn(move || {
+    scope.spawn(move || {
         let mut order: Vec<usize> = (0..examples.count()).collect();
         chance(plan.seed, epoch, u64::MAX).shuffle(&mut order);
         for numbers in order.chunks(plan.batch) {
@@ -44,7 +44,7 @@ pub(super) fn batches<'scope, 'env>(
             }
         }
     });
-    (receiver, thread)
+    receiver
 }
 
 /// Chance that is the same in every run.
