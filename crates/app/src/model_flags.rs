@@ -85,20 +85,20 @@ impl EngineFlag {
 
 /// The file of the model that a reference names; without one, of the only model in the model folder.
 pub(crate) fn resolve(reference: Option<&str>) -> Result<PathBuf> {
-    let folder = ModelFolder::default();
-    if let Some(reference) = reference {
-        return Ok(folder.resolve(&reference.parse::<Reference>()?)?);
-    }
-    let models = folder.list()?;
-    match models.as_slice() {
-        [only] => Ok(folder.resolve(&only.name.parse::<Reference>()?)?),
+    let reference = reference.map_or_else(only_model, |reference| Ok(reference.parse()?))?;
+    Ok(ModelFolder::default().resolve(&reference)?)
+}
+
+/// The only model of the model folder, by its name.
+pub(crate) fn only_model() -> Result<Reference> {
+    let models = ModelFolder::default().live_versions()?;
+    let names: Vec<&str> = models.keys().map(String::as_str).collect();
+    match names.as_slice() {
+        [only] => Ok(only.parse()?),
         [] => bail!(
             "no model is given and the model folder is empty: add --model FILE.onnx, or run `sightscan model import FILE.onnx`"
         ),
-        _ => {
-            let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-            bail!("no model is given and there are several; add --model with one of {}", names.join(", "))
-        }
+        _ => bail!("no model is given and there are several; add --model with one of {}", names.join(", ")),
     }
 }
 

@@ -3,17 +3,15 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use sightscan_engine::Model;
-use sightscan_engine::model::Overrides;
-use sightscan_serve::Config;
+use sightscan_engine::model::{ModelFolder, Overrides, Reference};
+use sightscan_serve::{Choice, Config};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::model_flags::{EngineFlag, SpecFlags, resolve};
+use crate::model_flags::{EngineFlag, SpecFlags, only_model};
 
 /// Flags of `serve`; those of the server itself may also be set in the section `[serve]` of `sightscan.toml`.
 #[derive(Debug, Args)]
@@ -63,14 +61,14 @@ pub(crate) struct Arguments {
 /// Runs `serve` until SIGTERM or Ctrl-C.
 pub(crate) fn run(arguments: Arguments, config: Config) -> Result<ExitCode> {
     let config = arguments.apply(config);
-    let models = open(&config, &arguments.spec.overrides()?)?;
+    let choice = choice(&config, arguments.spec.overrides()?)?;
     super::block_on(async {
         let address = config.listen;
         let listener = TcpListener::bind(address).await;
         let listener = listener
             .with_context(|| format!("cannot listen on {address}; is another server running there?"))?;
         let stop = stop_signal()?;
-        sightscan_serve::run(config, models, listener, stop).await?;
+        sightscan_serve::run(config, choice, listener, stop).await?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -96,14 +94,14 @@ impl Arguments {
     }
 }
 
-/// Loads the configured models; without any, the only one in the model folder.
-fn open(config: &Config, overrides: &Overrides) -> Result<Vec<Arc<Model>>> {
-    let references: Vec<Option<&str>> = match config.models.as_slice() {
-        [] => vec![None],
-        models => models.iter().map(|model| Some(model.as_str())).collect(),
-    };
-    let open = |reference| Ok(Model::open(&resolve(reference)?, overrides, config.engine)?);
-    references.into_iter().map(open).collect()
+/// The configured models; without any, the only one in the model folder.
+fn choice(config: &Config, overrides: Overrides) -> Result<Choice> {
+    let mut references =
+        config.models.iter().map(|model| model.parse()).collect::<Result<Vec<Reference>, _>>()?;
+    if references.is_empty() {
+        references.push(only_model()?);
+    }
+    Ok(Choice { folder: ModelFolder::default(), references, overrides, engine: config.engine })
 }
 
 /// Ready when the process is asked to end.

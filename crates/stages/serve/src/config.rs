@@ -42,6 +42,8 @@ pub struct Config {
     pub stuck_after_ms: u64,
     /// A model that has answered nothing for so long is asked to look at a test picture.
     pub canary_after_ms: u64,
+    /// How often the model folder is looked at for versions that have become live.
+    pub follow_ms: u64,
     /// How long requests are still taken once the server is told to stop, while `/readyz` says so, for load
     /// balancers that need time to notice.
     pub drain_delay_ms: u64,
@@ -70,6 +72,7 @@ impl Default for Config {
             max_pictures: 32,
             stuck_after_ms: 30_000,
             canary_after_ms: 10_000,
+            follow_ms: 1_000,
             drain_delay_ms: 0,
             drain_limit_ms: 28_000,
             max_connections: 4096,
@@ -114,6 +117,10 @@ impl Config {
 
     pub(crate) fn canary_after(&self) -> Duration {
         Duration::from_millis(self.canary_after_ms.max(1))
+    }
+
+    pub(crate) fn follow_pause(&self) -> Duration {
+        Duration::from_millis(self.follow_ms.max(1))
     }
 
     pub(crate) fn drain_delay(&self) -> Duration {

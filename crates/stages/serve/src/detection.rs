@@ -1,6 +1,7 @@
 //! Detection that runs: the worker threads, those who look after them, and the routes in front of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sightscan_engine::Model;
@@ -12,30 +13,35 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::admission::Admission;
 use crate::config::Config;
-use crate::error::StartError;
+use crate::error::{PutError, StartError};
 use crate::health::{self, Drain};
 use crate::http::{self, App};
 use crate::metrics::Metrics;
-use crate::models::{Models, engine_factory};
-use crate::pool::{Factory, Pool, Size};
+use crate::models::{Models, Served, engine_factory};
+use crate::pool::{Factory, Pool, Size, lock};
 
 /// The workers are idle when they are told to end, so they do so at once.
 const JOIN_LIMIT: Duration = Duration::from_secs(1);
+/// How often is looked whether workers have loaded a model, or have let it go.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Detection that runs, to be mounted by a server: [`crate::start`] is one with nothing else.
 #[derive(Debug)]
 pub struct Detection {
     app: Arc<App>,
     keepers: Mutex<Vec<JoinHandle<()>>>,
+    /// One change of the models at a time.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Detection {
-    /// Starts the workers for these models; the first model is the one that is meant where none is named.
+    /// Starts the workers for these models; the first model is the one that is meant where none is named. There may be none
+    /// yet.
     ///
     /// # Errors
-    /// When there is no model, two have one name, or the system refuses threads.
+    /// When two models have one name, or the system refuses threads.
     pub fn start(config: Config, models: Vec<Arc<Model>>) -> Result<Self, StartError> {
-        let models = Models::new(models)?;
+        let models = Arc::new(Models::new(models)?);
         let factory = engine_factory(&models, config.threads().per_instance, config.max_pixels);
         Self::launch(config, models, factory)
     }
@@ -45,15 +51,89 @@ impl Detection {
     /// # Errors
     /// As [`Detection::start`].
     pub fn start_with(config: Config, models: Vec<Arc<Model>>, factory: Factory) -> Result<Self, StartError> {
-        Self::launch(config, Models::new(models)?, factory)
+        Self::launch(config, Arc::new(Models::new(models)?), factory)
     }
 
-    fn launch(config: Config, models: Models, factory: Factory) -> Result<Self, StartError> {
+    fn launch(config: Config, models: Arc<Models>, factory: Factory) -> Result<Self, StartError> {
         let threads_each = config.threads().per_instance;
         let app = Arc::new(build(config, models, factory)?);
-        let keepers = Mutex::new(keepers(&app));
+        let keepers = vec![tokio::spawn(health::keep_workers(Arc::clone(&app)))];
+        let this = Self { app, keepers: Mutex::new(keepers), changing: tokio::sync::Mutex::default() };
+        this.app.models.all().iter().for_each(|model| this.keep_proving(model));
+        let app = &this.app;
         info!(workers = app.workers, threads_each, models = app.models.all().len(), "detection starts");
-        Ok(Self { app, keepers })
+        Ok(this)
+    }
+
+    /// Serves this model from now on: in the place of the one of the same name, or beside the others. Requests that have begun
+    /// are answered by the model that they began with; then its memory is given back.
+    ///
+    /// # Errors
+    /// When the workers cannot load it, or it does not answer a test picture. Then nothing changes.
+    pub async fn put(&self, model: Arc<Model>) -> Result<(), PutError> {
+        let _alone = self.changing.lock().await;
+        let served = Served::new(model);
+        if let Err(error) = self.load(&served).await {
+            self.app.models.abandon();
+            self.app.pool.renew(self.app.models.let_go());
+            return Err(error);
+        }
+        let old = self.app.models.settle();
+        self.keep_proving(&served);
+        self.let_go(old);
+        Ok(())
+    }
+
+    /// The versions of the models that are served, by name; none of those that have no version.
+    pub(crate) fn versions(&self) -> BTreeMap<String, String> {
+        let all = self.app.models.all();
+        let version = |model: &Arc<Served>| Some((model.spec().name.clone(), model.spec().version.clone()?));
+        all.iter().filter_map(version).collect()
+    }
+
+    /// Serves no model of this name any more, once the requests that have begun with it are answered.
+    pub async fn remove(&self, name: &str) {
+        let _alone = self.changing.lock().await;
+        self.let_go(self.app.models.remove(name));
+    }
+
+    /// Has every worker load a model and one of them answer with it, while the others go on.
+    async fn load(&self, served: &Arc<Served>) -> Result<(), PutError> {
+        let generation = self.app.models.announce(served);
+        self.app.pool.renew(generation);
+        let loaded = async {
+            while !self.app.pool.has_renewed(generation) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let patience = self.app.config.stuck_after();
+        let in_time = tokio::time::timeout(patience, loaded).await;
+        in_time.map_err(|_| PutError::NotLoaded(patience))?;
+        let proof = health::prove(&self.app, served).await;
+        proof.map_err(|problem| PutError::NoAnswer(problem.cause().unwrap_or(problem.detail()).to_owned()))
+    }
+
+    /// Has the workers let go of a model when nobody waits for an answer of it any more.
+    fn let_go(&self, old: Option<Arc<Served>>) {
+        let Some(old) = old else { return };
+        let app = Arc::clone(&self.app);
+        self.keep(tokio::spawn(async move {
+            while Arc::strong_count(&old) > 1 {
+                tokio::time::sleep(LOOK).await;
+            }
+            app.pool.renew(app.models.let_go());
+        }));
+    }
+
+    fn keep_proving(&self, model: &Arc<Served>) {
+        self.keep(tokio::spawn(health::keep_proving(Arc::clone(&self.app), Arc::downgrade(model))));
+    }
+
+    /// Remembers a task that ends with the detection.
+    pub(crate) fn keep(&self, task: JoinHandle<()>) {
+        let mut keepers = lock(&self.keepers);
+        keepers.retain(|keeper| !keeper.is_finished());
+        keepers.push(task);
     }
 
     /// The configuration that it was started with.
@@ -79,7 +159,7 @@ impl Detection {
 
     /// Ends the workers, once no request is under way; says whether all ended.
     pub async fn close(&self) -> bool {
-        let keepers = std::mem::take(&mut *self.keepers.lock().unwrap_or_else(PoisonError::into_inner));
+        let keepers = std::mem::take(&mut *lock(&self.keepers));
         keepers.into_iter().for_each(|keeper| keeper.abort());
         self.app.pool.close();
         let app = Arc::clone(&self.app);
@@ -101,12 +181,11 @@ impl Vitals for Detection {
     }
 }
 
-fn build(config: Config, models: Models, factory: Factory) -> Result<App, StartError> {
+fn build(config: Config, models: Arc<Models>, factory: Factory) -> Result<App, StartError> {
     let workers = config.threads().instances;
     let metrics = Arc::new(Metrics::new()?);
     let size = Size {
         workers,
-        models: models.all().len(),
         queue_depth: config.queue_depth.saturating_add(workers.get()),
         stuck_after: config.stuck_after(),
     };
@@ -122,9 +201,48 @@ fn build(config: Config, models: Models, factory: Factory) -> Result<App, StartE
     })
 }
 
-fn keepers(app: &Arc<App>) -> Vec<JoinHandle<()>> {
-    let prove = |model| tokio::spawn(health::keep_proving(Arc::clone(app), model));
-    let mut keepers: Vec<JoinHandle<()>> = (0..app.models.all().len()).map(prove).collect();
-    keepers.push(tokio::spawn(health::keep_workers(Arc::clone(app))));
-    keepers
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use sightscan_engine::EngineChoice;
+    use sightscan_engine::model::Overrides;
+    use sightscan_testkit::tiny;
+
+    use super::*;
+
+    fn model() -> Arc<Model> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = tiny::write_colour_box(folder.path());
+        Model::open(&path, &Overrides::default(), EngineChoice::Rten).unwrap()
+    }
+
+    /// Whether a model is given back, once the workers have let go of what is not served.
+    async fn is_given_back(detection: &Detection, model: &Weak<Model>) -> bool {
+        // Two changes: the worker of the old one's end, and the one that comes after it.
+        let generation = detection.app.models.let_go();
+        detection.app.pool.renew(generation);
+        while !detection.app.pool.has_renewed(generation) {
+            tokio::task::yield_now().await;
+        }
+        model.upgrade().is_none()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_model_that_was_replaced_or_removed_is_given_back() {
+        let first = model();
+        let old = Arc::downgrade(&first);
+        let detection = Detection::start(Config::default(), vec![first]).unwrap();
+        assert!(!is_given_back(&detection, &old).await, "it is served");
+        let second = model();
+        // A leak on purpose must be seen.
+        let (next, leak) = (Arc::downgrade(&second), Arc::clone(&second));
+        detection.put(second).await.unwrap();
+        assert!(is_given_back(&detection, &old).await);
+        detection.remove("colour_box").await;
+        assert!(!is_given_back(&detection, &next).await, "somebody has kept it");
+        drop(leak);
+        assert!(is_given_back(&detection, &next).await);
+        assert!(detection.close().await);
+    }
 }

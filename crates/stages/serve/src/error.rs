@@ -15,6 +15,9 @@ pub enum StartError {
     /// Two models cannot be told apart.
     #[error("two models are named `{0}`; give one of them another `name` in its model.toml")]
     SameName(String),
+    /// A model cannot be opened.
+    #[error(transparent)]
+    Model(#[from] sightscan_engine::ModelError),
     /// The operating system refused something.
     #[error("the server cannot start: {0}")]
     Io(#[from] std::io::Error),
@@ -24,6 +27,18 @@ pub enum StartError {
     /// The name of this server cannot be sent in a header.
     #[error("the instance name `{0}` cannot be a header; set SIGHTSCAN_INSTANCE to visible ASCII")]
     Instance(String),
+}
+
+/// A model is not served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError {
+    /// Not every worker has it.
+    #[error("the workers could not load it within {} seconds; the log says why", .0.as_secs())]
+    NotLoaded(std::time::Duration),
+    /// It fails on a test picture.
+    #[error("it does not answer a test picture: {0}")]
+    NoAnswer(String),
 }
 
 impl From<Failure> for Problem {

@@ -3,8 +3,8 @@
 //! A process that listens may still have a network that hangs. So readiness is proven by answers: a model that
 //! has answered nobody for a while is sent a test picture, the canary, the same way as any other picture.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use sightscan_http::{Hold, Problem};
 use tracing::{error, info};
 
 use crate::http::App;
+use crate::models::Served;
 use crate::pool::Work;
 
 /// A white picture of 2 x 2 pixels: a bitmap of 24 bits a pixel (Microsoft's BITMAPFILEHEADER and
@@ -55,16 +56,16 @@ pub(crate) fn reasons(app: &App) -> Vec<String> {
     if condition.able < workers {
         reasons.push(format!("{} of {workers} worker threads have their models loaded", condition.able));
     }
-    reasons.extend((0..app.models.all().len()).filter_map(|model| unproven(app, model)));
+    reasons.extend(app.models.all().iter().filter_map(|model| unproven(app, model)));
     app.metrics.ready.set(if reasons.is_empty() { 1.0 } else { 0.0 });
     reasons
 }
 
 /// Why this model is not trusted, where it is not.
-fn unproven(app: &App, model: usize) -> Option<String> {
-    let name = &app.models.spec(model).name;
+fn unproven(app: &App, model: &Served) -> Option<String> {
+    let name = &model.spec().name;
     let oldest = app.config.canary_after() + app.config.stuck_after();
-    match app.pool.since_proof(model) {
+    match model.since_proof() {
         None => Some(format!("the model `{name}` has not answered yet")),
         Some(age) if age > oldest => {
             Some(format!("the model `{name}` has not answered for {} seconds", age.as_secs()))
@@ -83,35 +84,40 @@ pub(crate) async fn keep_workers(app: Arc<App>) {
     }
 }
 
-/// Sends the canary to a model whenever the model has not answered for a while, for ever.
-pub(crate) async fn keep_proving(app: Arc<App>, model: usize) {
-    let name = &app.models.spec(model).name;
+/// Sends the canary to a model whenever the model has not answered for a while, as long as it is served.
+pub(crate) async fn keep_proving(app: Arc<App>, model: Weak<Served>) {
     let started = Instant::now();
-    loop {
-        let before = app.pool.since_proof(model);
-        if before.is_none_or(|age| age > app.config.canary_after()) {
-            match (prove(&app, model).await, before) {
-                (Ok(()), None) => {
-                    info!(model = name, duration_ms = started.elapsed().as_millis() as u64, "model is ready");
-                }
-                (Ok(()), Some(_)) => {}
-                (Err(problem), _) => {
-                    error!(
-                        model = name,
-                        cause = problem.cause().unwrap_or(problem.detail()),
-                        "canary failed"
-                    );
-                    tokio::time::sleep(GREATEST_PAUSE).await;
-                }
-            }
-        }
-        let usual = (app.config.canary_after() / LOOKS).min(GREATEST_PAUSE);
-        tokio::time::sleep(if app.pool.since_proof(model).is_some() { usual } else { FIRST_PAUSE }).await;
+    while let Some(pause) = look_after(&app, &model, started).await {
+        // Without the model: it may be let go meanwhile.
+        tokio::time::sleep(pause).await;
     }
 }
 
-async fn prove(app: &App, model: usize) -> Result<(), Problem> {
-    let options = app.models.spec(model).options();
+/// When to look again; `None` when the model is not served any more.
+async fn look_after(app: &App, model: &Weak<Served>, started: Instant) -> Option<Duration> {
+    let model =
+        model.upgrade().filter(|model| app.models.all().iter().any(|other| Arc::ptr_eq(other, model)))?;
+    let before = model.since_proof();
+    if before.is_none_or(|age| age > app.config.canary_after()) {
+        let name = &model.spec().name;
+        match (prove(app, &model).await, before) {
+            (Ok(()), None) => {
+                info!(model = name, duration_ms = started.elapsed().as_millis() as u64, "model is ready");
+            }
+            (Ok(()), Some(_)) => {}
+            (Err(problem), _) => {
+                error!(model = name, cause = problem.cause().unwrap_or(problem.detail()), "canary failed");
+                return Some(GREATEST_PAUSE);
+            }
+        }
+    }
+    let usual = (app.config.canary_after() / LOOKS).min(GREATEST_PAUSE);
+    Some(if model.since_proof().is_some() { usual } else { FIRST_PAUSE })
+}
+
+/// Has a model look at the canary.
+pub(crate) async fn prove(app: &App, model: &Arc<Served>) -> Result<(), Problem> {
+    let (model, options) = (Arc::clone(model), model.spec().options());
     let work = Work { model, picture: Bytes::from_static(CANARY), options, drawing: None };
     let deadline = Instant::now() + app.config.stuck_after();
     let reply = app.pool.submit(work, deadline, Arc::new(Hold::default()))?;

@@ -33,7 +33,7 @@ const GREATEST_DEADLINE_MS: u64 = 600_000;
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) workers: usize,
-    pub(crate) models: Models,
+    pub(crate) models: Arc<Models>,
     pub(crate) pool: Pool,
     pub(crate) admission: Admission,
     pub(crate) budget: Budget,
@@ -152,7 +152,7 @@ pub(crate) struct ModelList {
 #[utoipa::path(get, path = "/v1/models", tag = "models", 
     responses((status = 200, description = "the models", body = ModelList)))]
 async fn models(State(app): State<Arc<App>>) -> Json<ModelList> {
-    let items = app.models.all().iter().map(|model| ModelInfo::of(model)).collect();
+    let items = app.models.all().iter().map(|model| ModelInfo::of(model.model())).collect();
     Json(ModelList { items, next: None })
 }
 
@@ -161,8 +161,8 @@ async fn models(State(app): State<Arc<App>>) -> Json<ModelList> {
     params(("name" = String, Path, description = "name of the model")),
     responses((status = 200, description = "the model", body = ModelInfo), openapi::UnknownModel))]
 async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<ModelInfo>, Problem> {
-    let index = app.models.find(Some(&name))?;
-    Ok(Json(ModelInfo::of(&app.models.all()[index])))
+    let model = app.models.find(Some(&name))?;
+    Ok(Json(ModelInfo::of(model.model())))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! One picture's way: [`admission`] gives it a place before its body is read, or refuses it; a dialect reads the
 //! request; the [`pool`] queues it, drops it where its client has left, and has a worker thread do all of the
 //! work with a model that was loaded once; the dialect words the answer. [`health`] proves all the time that
-//! this works. There is no database here: models come from files.
+//! this works. There is no database here: models come from files, and [`Detection::follow`] serves whatever becomes live in
+//! their folder without a request that fails.
 #![forbid(unsafe_code)]
 
 pub mod admission;
@@ -11,6 +12,7 @@ mod config;
 mod detection;
 mod dialect;
 mod error;
+mod follow;
 pub mod health;
 mod http;
 mod metrics;
@@ -21,7 +23,8 @@ mod server;
 
 pub use config::Config;
 pub use detection::Detection;
-pub use error::StartError;
-pub use models::Drawing;
+pub use error::{PutError, StartError};
+pub use follow::Choice;
+pub use models::{Drawing, Served};
 pub use pool::{Analyse, Answer, Factory, Work, WorkError};
 pub use server::{Handle, run, start, start_with};

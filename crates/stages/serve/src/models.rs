@@ -1,7 +1,8 @@
 //! The models that are served, and the worker's side of them.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sightscan_engine::annotate::{self, Encoding};
@@ -12,7 +13,7 @@ use sightscan_http::{Problem, Slug};
 use utoipa::ToSchema;
 
 use crate::error::StartError;
-use crate::pool::{Analyse, Answer, Factory, Work, WorkError};
+use crate::pool::{Analyse, Answer, Factory, Work, WorkError, lock};
 
 /// The format of a picture that is drawn with its boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -40,40 +41,127 @@ impl Drawing {
     }
 }
 
-/// The models that are served; the first is the one that is meant where none is named.
+/// A model that is served, and when it last answered.
 #[derive(Debug)]
-pub(crate) struct Models(Vec<Arc<Model>>);
+pub struct Served {
+    model: Arc<Model>,
+    proof: Mutex<Option<Instant>>,
+}
+
+impl Served {
+    pub(crate) fn new(model: Arc<Model>) -> Arc<Self> {
+        Arc::new(Self { model, proof: Mutex::default() })
+    }
+
+    pub(crate) fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    pub(crate) fn spec(&self) -> &Spec {
+        self.model.spec()
+    }
+
+    /// It has answered just now.
+    pub(crate) fn note_proof(&self) {
+        *lock(&self.proof) = Some(Instant::now());
+    }
+
+    /// How long ago it last answered; `None` where it never did.
+    pub(crate) fn since_proof(&self) -> Option<Duration> {
+        lock(&self.proof).map(|at| at.elapsed())
+    }
+}
+
+/// The models that are served; the first is the one that is meant where none is named. They may change at any time: a
+/// request keeps the one that it has found.
+#[derive(Debug)]
+pub(crate) struct Models(Mutex<Table>);
+
+#[derive(Debug, Clone)]
+struct Table {
+    served: Arc<[Arc<Served>]>,
+    /// A model that workers load and nobody can name yet.
+    coming: Option<Arc<Served>>,
+    /// Counts what workers have to load or let go.
+    generation: u64,
+}
 
 impl Models {
     pub(crate) fn new(models: Vec<Arc<Model>>) -> Result<Self, StartError> {
-        if models.is_empty() {
-            return Err(StartError::NoModel);
-        }
         let mut names = std::collections::HashSet::new();
-        match models.iter().find(|model| !names.insert(&model.spec().name)) {
-            Some(twice) => Err(StartError::SameName(twice.spec().name.clone())),
-            None => Ok(Self(models)),
+        if let Some(twice) = models.iter().find(|model| !names.insert(&model.spec().name)) {
+            return Err(StartError::SameName(twice.spec().name.clone()));
         }
+        let served = models.into_iter().map(Served::new).collect();
+        Ok(Self(Mutex::new(Table { served, coming: None, generation: 0 })))
     }
 
-    pub(crate) fn all(&self) -> &[Arc<Model>] {
-        &self.0
+    pub(crate) fn all(&self) -> Arc<[Arc<Served>]> {
+        Arc::clone(&lock(&self.0).served)
     }
 
-    pub(crate) fn spec(&self, index: usize) -> &Spec {
-        self.0[index].spec()
-    }
-
-    /// The place of the model with this name, or `name@version`; the first model's where none is named.
-    pub(crate) fn find(&self, reference: Option<&str>) -> Result<usize, Problem> {
-        let Some(reference) = reference else { return Ok(0) };
+    /// The model with this name, or `name@version`; the first one where none is named.
+    pub(crate) fn find(&self, reference: Option<&str>) -> Result<Arc<Served>, Problem> {
+        let all = self.all();
+        let Some(reference) = reference else { return all.first().cloned().ok_or_else(none_yet) };
         let (name, version) = match reference.split_once('@') {
             Some((name, version)) => (name, Some(version)),
             None => (reference, None),
         };
         let fits =
             |spec: &Spec| spec.name == name && (version.is_none() || version == spec.version.as_deref());
-        self.0.iter().position(|model| fits(model.spec())).ok_or_else(|| unknown(reference))
+        all.iter().find(|served| fits(served.spec())).cloned().ok_or_else(|| unknown(reference))
+    }
+
+    /// What a worker has loaded: what is served, and what is coming.
+    pub(crate) fn wanted(&self) -> Vec<Arc<Model>> {
+        let table = lock(&self.0);
+        table.served.iter().chain(&table.coming).map(|served| Arc::clone(&served.model)).collect()
+    }
+
+    /// Has workers load a model that is to be served; the generation in which they have.
+    pub(crate) fn announce(&self, coming: &Arc<Served>) -> u64 {
+        let mut table = lock(&self.0);
+        table.coming = Some(Arc::clone(coming));
+        table.generation += 1;
+        table.generation
+    }
+
+    /// Serves what was coming: in the place of the model of the same name, which is given back, or at the end.
+    pub(crate) fn settle(&self) -> Option<Arc<Served>> {
+        let mut table = lock(&self.0);
+        let coming = table.coming.take()?;
+        let mut served = table.served.to_vec();
+        let place = served.iter().position(|other| other.spec().name == coming.spec().name);
+        let old = match place {
+            Some(place) => Some(std::mem::replace(&mut served[place], coming)),
+            None => {
+                served.push(coming);
+                None
+            }
+        };
+        table.served = served.into();
+        old
+    }
+
+    /// Serves no model of this name any more; gives it back.
+    pub(crate) fn remove(&self, name: &str) -> Option<Arc<Served>> {
+        let mut table = lock(&self.0);
+        let old = table.served.iter().find(|served| served.spec().name == name).cloned()?;
+        table.served = table.served.iter().filter(|served| !Arc::ptr_eq(served, &old)).cloned().collect();
+        Some(old)
+    }
+
+    /// Has workers let go of what is not served and not coming; the generation in which they have.
+    pub(crate) fn let_go(&self) -> u64 {
+        let mut table = lock(&self.0);
+        table.generation += 1;
+        table.generation
+    }
+
+    /// Nothing is coming any more.
+    pub(crate) fn abandon(&self) {
+        lock(&self.0).coming = None;
     }
 }
 
@@ -82,38 +170,65 @@ fn unknown(reference: &str) -> Problem {
     Problem::new(Slug::UnknownModel, what)
 }
 
+fn none_yet() -> Problem {
+    Problem::new(
+        Slug::UnknownModel,
+        "no model is served yet; publish one, or import one with `sightscan model import FILE`",
+    )
+}
+
 /// Makes workers that run the engine: each has an instance of every model, warmed up.
-pub(crate) fn engine_factory(models: &Models, threads: NonZeroUsize, max_pixels: u64) -> Factory {
-    let models = models.0.clone();
-    let limits = Limits { max_pixels };
+pub(crate) fn engine_factory(models: &Arc<Models>, threads: NonZeroUsize, max_pixels: u64) -> Factory {
+    let (models, limits) = (Arc::clone(models), Limits { max_pixels });
     Arc::new(move || {
-        let detectors =
-            models.iter().map(|model| warm(model, threads)).collect::<Result<_, DetectError>>()?;
-        Ok(Box::new(Engine { detectors, limits }))
+        let mut engine = Engine { models: Arc::clone(&models), detectors: Vec::new(), threads, limits };
+        engine.renew()?;
+        Ok(Box::new(engine))
     })
 }
 
-fn warm(model: &Arc<Model>, threads: NonZeroUsize) -> Result<Detector, DetectError> {
-    let mut detector = Detector::new(Arc::clone(model), threads)?;
-    detector.warm_up()?;
-    Ok(detector)
+struct Engine {
+    models: Arc<Models>,
+    detectors: Vec<Detector>,
+    threads: NonZeroUsize,
+    limits: Limits,
 }
 
-struct Engine {
-    detectors: Vec<Detector>,
-    limits: Limits,
+impl Engine {
+    /// The instance of a model, which is made where there is none: after a change, or a panic.
+    fn detector(&mut self, model: &Arc<Model>) -> Result<&mut Detector, DetectError> {
+        let place = self.detectors.iter().position(|detector| Arc::ptr_eq(detector.model(), model));
+        let place = match place {
+            Some(place) => place,
+            None => {
+                let mut detector = Detector::new(Arc::clone(model), self.threads)?;
+                detector.warm_up()?;
+                self.detectors.push(detector);
+                self.detectors.len() - 1
+            }
+        };
+        Ok(&mut self.detectors[place])
+    }
 }
 
 impl Analyse for Engine {
     fn analyse(&mut self, work: &Work) -> Result<Answer, WorkError> {
-        let detector = &mut self.detectors[work.model];
+        let limits = self.limits;
+        let detector = self.detector(work.model.model())?;
         let Some(drawing) = work.drawing else {
-            let analysis = detector.detect(&work.picture, &self.limits, &work.options)?;
+            let analysis = detector.detect(&work.picture, &limits, &work.options)?;
             return Ok(Answer { analysis, drawn: None });
         };
-        let (picture, analysis) = detector.detect_and_keep(&work.picture, &self.limits, &work.options)?;
+        let (picture, analysis) = detector.detect_and_keep(&work.picture, &limits, &work.options)?;
         let drawn = annotate::annotate(&picture, &analysis.findings);
         Ok(Answer { analysis, drawn: Some(annotate::encode(&drawn, drawing.encoding())?) })
+    }
+
+    fn renew(&mut self) -> Result<(), WorkError> {
+        let wanted = self.models.wanted();
+        self.detectors.retain(|detector| wanted.iter().any(|model| Arc::ptr_eq(model, detector.model())));
+        wanted.iter().try_for_each(|model| self.detector(model).map(drop))?;
+        Ok(())
     }
 }
 

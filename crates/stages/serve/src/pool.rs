@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use crate::metrics::Metrics;
-use crate::models::Drawing;
+use crate::models::{Drawing, Served};
 pub(crate) use pace::Pace;
 pub(crate) use queue::Refused;
 use queue::{Job, Queue};
@@ -29,8 +29,8 @@ use worker::Slot;
 /// One picture to look at.
 #[derive(Debug, Clone)]
 pub struct Work {
-    /// Which model, by its place in the list that the server was started with.
-    pub model: usize,
+    /// Which model.
+    pub model: Arc<Served>,
     /// The bytes of the picture.
     pub picture: Bytes,
     /// Which boxes are kept.
@@ -67,6 +67,14 @@ pub trait Analyse: Send {
     /// # Errors
     /// When the picture is not usable or the network fails.
     fn analyse(&mut self, work: &Work) -> Result<Answer, WorkError>;
+
+    /// Loads models that are served from now on, and lets go of those that are not any more.
+    ///
+    /// # Errors
+    /// When a model cannot be loaded; the others go on.
+    fn renew(&mut self) -> Result<(), WorkError> {
+        Ok(())
+    }
 }
 
 /// Makes what a worker thread owns: at its start, and anew after a panic.
@@ -98,7 +106,6 @@ pub(crate) type Reply = Result<Done, Failure>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) workers: NonZeroUsize,
-    pub(crate) models: usize,
     pub(crate) queue_depth: usize,
     pub(crate) stuck_after: Duration,
 }
@@ -125,7 +132,6 @@ struct Shared {
     metrics: Arc<Metrics>,
     pace: Pace,
     size: Size,
-    proofs: Vec<Mutex<Option<Instant>>>,
 }
 
 impl std::fmt::Debug for Pool {
@@ -136,9 +142,8 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     pub(crate) fn start(factory: Factory, size: Size, metrics: Arc<Metrics>) -> std::io::Result<Self> {
-        let proofs = (0..size.models).map(|_| Mutex::default()).collect();
         let queue = Queue::new(size.queue_depth, Arc::clone(&metrics));
-        let shared = Arc::new(Shared { factory, queue, metrics, pace: Pace::default(), size, proofs });
+        let shared = Arc::new(Shared { factory, queue, metrics, pace: Pace::default(), size });
         let slots =
             (0..size.workers.get()).map(|_| worker::spawn(&shared)).collect::<std::io::Result<_>>()?;
         Ok(Self { shared, slots: Mutex::new(slots) })
@@ -165,10 +170,17 @@ impl Pool {
         self.shared.queue.len()
     }
 
-    /// How long ago this model last answered; `None` where it never did.
-    pub(crate) fn since_proof(&self, model: usize) -> Option<Duration> {
-        let proof = self.shared.proofs.get(model)?;
-        lock(proof).map(|at| at.elapsed())
+    /// Has every worker load and let go of models, each as soon as it has answered the picture at hand.
+    pub(crate) fn renew(&self, generation: u64) {
+        self.shared.queue.renew(generation);
+    }
+
+    /// Whether every worker that is not stuck has done so.
+    pub(crate) fn has_renewed(&self, generation: u64) -> bool {
+        lock(&self.slots)
+            .iter()
+            .filter(|slot| !slot.has_ended() && !slot.is_stuck())
+            .all(|slot| slot.has_renewed(generation))
     }
 
     pub(crate) fn condition(&self) -> Condition {
@@ -227,7 +239,7 @@ impl Drop for Pool {
 }
 
 /// Locks, also where a thread panicked with the lock: what these locks guard is whole at every moment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::config::Config;
 use crate::detection::Detection;
 use crate::error::StartError;
+use crate::follow::Choice;
 use crate::pool::Factory;
 
 /// The header by which an answer says which server it comes from.
@@ -40,6 +41,9 @@ pub struct Handle {
 /// # Errors
 /// When there is no model, two have one name, or the system refuses threads.
 pub fn start(config: Config, models: Vec<Arc<Model>>, listener: TcpListener) -> Result<Handle, StartError> {
+    if models.is_empty() {
+        return Err(StartError::NoModel);
+    }
     launch(Detection::start(config, models)?, listener)
 }
 
@@ -56,17 +60,19 @@ pub fn start_with(
     launch(Detection::start_with(config, models, factory)?, listener)
 }
 
-/// Runs a server until `shutdown` is done and every request that was taken is answered.
+/// Runs a server for a choice of models, and what becomes live of them, until `shutdown` is done and every request that was
+/// taken is answered.
 ///
 /// # Errors
-/// As [`start`].
+/// As [`start`], and when a model cannot be opened.
 pub async fn run(
     config: Config,
-    models: Vec<Arc<Model>>,
+    choice: Choice,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Stopped, StartError> {
-    let handle = start(config, models, listener)?;
+    let handle = start(config, choice.open()?, listener)?;
+    handle.follow(choice);
     shutdown.await;
     Ok(handle.stop().await)
 }
@@ -110,6 +116,11 @@ impl Handle {
     /// Why no requests are wanted now; empty when the server is ready.
     pub fn reasons(&self) -> Vec<String> {
         self.detection.reasons()
+    }
+
+    /// Serves from now on what becomes live of a choice of models.
+    pub fn follow(&self, choice: Choice) {
+        self.detection.follow(choice);
     }
 
     /// Stops: is not ready at once, answers every request that was taken, and ends within the configured limit.

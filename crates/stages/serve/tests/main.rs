@@ -11,3 +11,4 @@ mod hostile;
 mod overload;
 mod rows;
 mod support;
+mod swap;

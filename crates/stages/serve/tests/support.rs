@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sightscan_engine::model::Overrides;
 use sightscan_engine::{Analysis, EngineChoice, Model};
-use sightscan_serve::{Analyse, Answer, Config, Factory, Handle, Work, WorkError, start, start_with};
+use sightscan_serve::{Analyse, Answer, Choice, Config, Factory, Handle, Work, WorkError, start, start_with};
 use sightscan_testkit::{data, tiny};
 use sightscan_types::{Findings, PhaseTimes};
 use tempfile::TempDir;
@@ -96,6 +96,13 @@ impl Server {
         let path = data("models/yolov5n.onnx")?;
         let (folder, model) = tiny_model();
         Some(Self::of(start(config, vec![open(&path), model], listener().await).unwrap(), folder).await)
+    }
+
+    /// A server of a choice of models that follows what becomes live of them.
+    pub(crate) async fn following(config: Config, choice: Choice) -> Self {
+        let handle = start(config, choice.open().unwrap(), listener().await).unwrap();
+        handle.follow(choice);
+        Self::of(handle, tempfile::tempdir().unwrap()).await
     }
 
     /// A server with other workers; it may not become ready.

@@ -5,6 +5,7 @@
 //! change of `live`, in one step; so any number of processes may read and import at once.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -134,6 +135,20 @@ impl ModelFolder {
             }
         }
         Ok(entries)
+    }
+
+    /// The live version of each model that has one, by name. Only marks are read, so it may be asked often.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn live_versions(&self) -> Result<BTreeMap<String, String>, ModelError> {
+        let mut live = BTreeMap::new();
+        for name in self.names()? {
+            if let Some(version) = self.live(&name)? {
+                live.insert(name, version);
+            }
+        }
+        Ok(live)
     }
 
     /// Stores a model as the live version of its name, after it has answered once in the runtime.

@@ -103,10 +103,11 @@ pub(crate) struct Rectangle {
 pub(crate) async fn detect(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let options = options(&parts)?;
+    let model = app.models.find(None)?;
     let mut visit = app.enter(&parts.headers)?;
     let received = app.receive(&visit, body).await?;
     let (id, picture) = picture(&parts, received.bytes).await?;
-    let work = Work { model: 0, picture, options: options.clone(), drawing: None };
+    let work = Work { model, picture, options: options.clone(), drawing: None };
     let done = app.look(&mut visit, vec![work], received.hold).await?;
     let objects =
         done.first().map(|done| objects(&done.answer.analysis, options.confidence)).unwrap_or_default();

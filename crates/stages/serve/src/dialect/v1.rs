@@ -99,7 +99,7 @@ pub(crate) async fn detect(State(app): State<Arc<App>>, request: Request) -> Res
     let (parts, body) = request.into_parts();
     let asked = asked(&parts)?;
     let model = app.models.find(asked.model.as_deref())?;
-    let options = options(&asked, app.models.spec(model))?;
+    let options = options(&asked, model.spec())?;
     let mut visit = app.enter(&parts.headers)?;
     let received = app.receive(&visit, body).await?;
     let pictures = pictures(&parts, received.bytes, app.config.max_pictures).await?;
@@ -113,12 +113,20 @@ pub(crate) async fn detect(State(app): State<Arc<App>>, request: Request) -> Res
         .all
         .into_iter()
         .map(|NamedPicture { name, bytes }| {
-            (name, Work { model, picture: bytes, options: options.clone(), drawing: asked.annotate })
+            (
+                name,
+                Work {
+                    model: Arc::clone(&model),
+                    picture: bytes,
+                    options: options.clone(),
+                    drawing: asked.annotate,
+                },
+            )
         })
         .unzip();
     let done = app.look(&mut visit, works, received.hold).await?;
     let timing = server_timing(&done, visit.started.elapsed());
-    Ok(([timing], answer(done, names, app.models.spec(model), &asked, pictures.is_list)).into_response())
+    Ok(([timing], answer(done, names, model.spec(), &asked, pictures.is_list)).into_response())
 }
 
 fn answer(

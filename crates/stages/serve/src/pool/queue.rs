@@ -37,10 +37,22 @@ pub(super) struct Queue {
     metrics: Arc<Metrics>,
 }
 
+/// What a worker is to do next.
+pub(super) enum Next {
+    /// Look at a picture.
+    Job(Box<Job>),
+    /// Load and let go of models, up to this generation.
+    Renew(u64),
+    /// End.
+    End,
+}
+
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
     closed: bool,
+    /// Of the models that workers should have loaded.
+    generation: u64,
 }
 
 impl Queue {
@@ -65,20 +77,32 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for the next job that is worth doing; `None` once the queue is closed and empty.
-    pub(super) fn pop(&self) -> Option<Job> {
+    /// Waits for what is to be done next by a worker that has the models of this generation.
+    pub(super) fn next(&self, generation: u64) -> Next {
         let mut state = lock(&self.state);
         loop {
+            // Before the next picture: with pictures always waiting it would never come to it.
+            if state.generation > generation {
+                return Next::Renew(state.generation);
+            }
             match state.jobs.pop_front() {
                 Some(job) => {
                     if let Some(job) = self.worth_doing(job) {
-                        return Some(job);
+                        return Next::Job(Box::new(job));
                     }
                 }
-                None if state.closed => return None,
+                None if state.closed => return Next::End,
                 None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+
+    /// Has every worker renew its models.
+    pub(super) fn renew(&self, generation: u64) {
+        let mut state = lock(&self.state);
+        state.generation = state.generation.max(generation);
+        drop(state);
+        self.changed.notify_all();
     }
 
     pub(super) fn close(&self) {

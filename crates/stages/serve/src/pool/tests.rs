@@ -1,6 +1,8 @@
 use super::*;
-use sightscan_engine::DecodeError;
+use sightscan_engine::model::Overrides;
+use sightscan_engine::{DecodeError, EngineChoice, Model};
 use sightscan_types::{Findings, PhaseTimes};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 
@@ -26,7 +28,7 @@ fn echo(work: &Work) -> Result<Answer, WorkError> {
 
 fn size(workers: usize) -> Size {
     let workers = NonZeroUsize::new(workers).unwrap();
-    Size { workers, models: 1, queue_depth: 8, stuck_after: Duration::from_millis(50) }
+    Size { workers, queue_depth: 8, stuck_after: Duration::from_millis(50) }
 }
 
 fn pool(size: Size, behaviour: impl Fn(&Work) -> Result<Answer, WorkError> + Send + Sync + 'static) -> Pool {
@@ -35,8 +37,18 @@ fn pool(size: Size, behaviour: impl Fn(&Work) -> Result<Answer, WorkError> + Sen
     Pool::start(factory, size, Arc::new(Metrics::new().unwrap())).unwrap()
 }
 
+fn model() -> Arc<Served> {
+    static MODEL: OnceLock<Arc<Served>> = OnceLock::new();
+    let open = || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = sightscan_testkit::tiny::write_colour_box(folder.path());
+        Served::new(Model::open(&path, &Overrides::default(), EngineChoice::Rten).unwrap())
+    };
+    Arc::clone(MODEL.get_or_init(open))
+}
+
 fn work(byte: u8) -> Work {
-    Work { model: 0, picture: Bytes::from(vec![byte]), options: Options::default(), drawing: None }
+    Work { model: model(), picture: Bytes::from(vec![byte]), options: Options::default(), drawing: None }
 }
 
 fn submit_for(pool: &Pool, byte: u8, time: Duration) -> Result<oneshot::Receiver<Reply>, Refused> {
@@ -77,7 +89,7 @@ fn every_picture_gets_its_own_answer() {
     for (byte, receiver) in (1..=255).zip(receivers) {
         assert_eq!(width(receiver), byte);
     }
-    assert!(pool.since_proof(0).is_some());
+    assert!(model().since_proof().is_some());
     assert!(pool.pace().get() > Duration::ZERO);
 }
 
@@ -227,4 +239,47 @@ fn a_worker_that_cannot_be_set_up_says_so_and_tries_again() {
     assert!(matches!(submit(&pool, 1).blocking_recv().unwrap(), Err(Failure::NotBuilt(_))));
     assert_eq!(width(submit(&pool, 2)), 2);
     assert_eq!(pool.condition().able, 1);
+}
+
+#[test]
+fn workers_renew_their_models_between_two_pictures_and_once_for_each_generation() {
+    struct Counting(Arc<AtomicUsize>);
+    impl Analyse for Counting {
+        fn analyse(&mut self, work: &Work) -> Result<Answer, WorkError> {
+            echo(work)
+        }
+        fn renew(&mut self) -> Result<(), WorkError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+    let renewed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&renewed);
+    let factory: Factory = Arc::new(move || Ok(Box::new(Counting(Arc::clone(&counter)))));
+    let pool = Pool::start(factory, size(3), Arc::new(Metrics::new().unwrap())).unwrap();
+    assert!(pool.has_renewed(0) && !pool.has_renewed(1));
+    for generation in 1..=4 {
+        pool.renew(generation);
+        wait_until("all have renewed", || pool.has_renewed(generation));
+        assert_eq!(width(submit(&pool, 7)), 7);
+    }
+    assert_eq!(renewed.load(Ordering::Relaxed), 12);
+}
+
+#[test]
+fn a_worker_that_cannot_load_a_model_goes_on_with_the_others() {
+    struct Refusing;
+    impl Analyse for Refusing {
+        fn analyse(&mut self, work: &Work) -> Result<Answer, WorkError> {
+            echo(work)
+        }
+        fn renew(&mut self) -> Result<(), WorkError> {
+            Err(DetectError::from(DecodeError::Empty).into())
+        }
+    }
+    let factory: Factory = Arc::new(|| Ok(Box::new(Refusing)));
+    let pool = Pool::start(factory, size(1), Arc::new(Metrics::new().unwrap())).unwrap();
+    pool.renew(1);
+    assert_eq!(width(submit(&pool, 7)), 7);
+    assert!(!pool.has_renewed(1));
 }

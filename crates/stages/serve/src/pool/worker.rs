@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use sightscan_http::panic_message;
 use tracing::{debug, error};
 
-use super::queue::Job;
-use super::{Analyse, Answer, Done, Failure, Shared, Work, lock};
+use super::queue::{Job, Next};
+use super::{Analyse, Answer, Done, Failure, Shared, Work};
 
 /// Idle workers have this instead of a time.
 const IDLE: u64 = u64::MAX;
@@ -28,6 +28,8 @@ pub(super) struct Slot {
     start: Instant,
     /// Milliseconds after `start` at which the picture at hand was begun.
     busy_since: AtomicU64,
+    /// Of the models that are loaded.
+    generation: AtomicU64,
 }
 
 impl Slot {
@@ -39,6 +41,7 @@ impl Slot {
             ended: AtomicBool::new(false),
             start: Instant::now(),
             busy_since: AtomicU64::new(IDLE),
+            generation: AtomicU64::new(0),
         }
     }
 
@@ -53,6 +56,11 @@ impl Slot {
 
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether the worker has the models of this generation.
+    pub(super) fn has_renewed(&self, generation: u64) -> bool {
+        self.generation.load(Ordering::Acquire) >= generation
     }
 
     /// How long the worker has been busy with the picture at hand; zero when idle.
@@ -86,9 +94,16 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         self.rebuild();
+        let mut seen = 0;
         while !self.slot.superseded.load(Ordering::Relaxed) {
-            let Some(job) = self.shared.queue.pop() else { break };
-            self.serve(job);
+            match self.shared.queue.next(seen) {
+                Next::Job(job) => self.serve(*job),
+                Next::Renew(generation) => {
+                    seen = generation;
+                    self.renew(generation);
+                }
+                Next::End => break,
+            }
         }
         debug!(worker = self.slot.number, "worker ends");
     }
@@ -108,6 +123,22 @@ impl Worker {
         self.rebuild();
     }
 
+    /// Loads and lets go of models. Whoever waits for this generation waits in vain if that fails, and gives it up.
+    fn renew(&mut self, generation: u64) {
+        self.slot.set_busy(true);
+        let renewed = self.ensure_built().and_then(|analyser| {
+            let renewed = catch_unwind(AssertUnwindSafe(|| analyser.renew()));
+            renewed
+                .map_err(|payload| Failure::Panicked(panic_message(payload.as_ref()).to_owned()))?
+                .map_err(Failure::Work)
+        });
+        self.slot.set_busy(false);
+        match renewed {
+            Ok(()) => self.slot.generation.store(generation, Ordering::Release),
+            Err(failure) => error!(worker = self.slot.number, ?failure, "worker cannot load a model"),
+        }
+    }
+
     /// Sets up anew what a panic destroyed: the next picture should not wait for it, and readiness should know.
     fn rebuild(&mut self) {
         if let Err(failure) = self.ensure_built() {
@@ -119,9 +150,7 @@ impl Worker {
         self.shared.pace.record(busy);
         self.shared.metrics.pictures.increment(1);
         self.shared.metrics.time(queued, &answer.analysis.times);
-        if let Some(proof) = self.shared.proofs.get(work.model) {
-            *lock(proof) = Some(Instant::now());
-        }
+        work.model.note_proof();
     }
 
     /// Does the work; after a panic, what panicked is thrown away, because nobody knows what state it is in.
