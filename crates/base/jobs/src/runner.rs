@@ -2,6 +2,7 @@
 
 mod attempt;
 mod outage;
+mod places;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use crate::observer::{Event, Observer, StageJob};
 use crate::run::Observed;
 use attempt::{Attempt, Outcome};
 use outage::Outage;
+use places::Places;
 
 /// How often a runner looks for workers that vanished, at most.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -37,6 +39,9 @@ pub struct RunnerConfig {
     pub queues: Vec<String>,
     /// Jobs at the same time.
     pub concurrency: usize,
+    /// Queues of jobs that take hours: one of them at a time, beside the others, so that they wait for nobody and nobody
+    /// waits for them.
+    pub long_queues: Vec<String>,
     /// A job whose worker was not heard of for so long is somebody else's.
     pub lease: Duration,
     /// How often a worker is heard of; a third of the lease leaves room for two that fail.
@@ -59,6 +64,7 @@ impl Default for RunnerConfig {
         Self {
             queues: Vec::new(),
             concurrency: 1,
+            long_queues: Vec::new(),
             lease: Duration::from_mins(1),
             heartbeat: Duration::from_secs(20),
             poll: Duration::from_secs(1),
@@ -172,6 +178,7 @@ impl Runner {
 struct Loop {
     shared: Arc<Shared>,
     names: Vec<&'static str>,
+    places: Places,
     stop: CancellationToken,
     running: JoinSet<Outcome>,
     summary: Summary,
@@ -184,10 +191,12 @@ struct Loop {
 impl Loop {
     fn new(shared: Arc<Shared>, stop: CancellationToken) -> Self {
         let names = shared.registry.names(&shared.config.queues);
+        let places = Places::new(&shared, &names);
         let (running, summary, busy_at) = (JoinSet::new(), Summary::default(), Instant::now());
         Self {
             shared,
             names,
+            places,
             stop,
             running,
             summary,
@@ -232,8 +241,13 @@ impl Loop {
     /// Claims jobs for all free places.
     async fn fill(&mut self) -> Found {
         self.look_around().await;
-        while self.running.len() < self.shared.config.concurrency && !self.stop.is_cancelled() {
-            let claimed = within(&self.stop, self.shared.config.grace, self.shared.claim(&self.names)).await;
+        while !self.stop.is_cancelled() {
+            let names = self.places.free();
+            if names.is_empty() {
+                // A runner that knows no job has no places, and is idle.
+                return if self.running.is_empty() { Found::Nothing } else { Found::Full };
+            }
+            let claimed = within(&self.stop, self.shared.config.grace, self.shared.claim(&names)).await;
             let Some(claimed) = claimed else { return Found::Nothing };
             match self.shared.outage.note(claimed) {
                 Some(Some(claim)) => self.start(claim),
@@ -245,8 +259,13 @@ impl Loop {
     }
 
     fn start(&mut self, claim: Claim) {
+        let place = self.places.take(&claim.job.name);
         let attempt = Attempt::new(Arc::clone(&self.shared), claim, self.stop.clone());
-        self.running.spawn(attempt.run());
+        self.running.spawn(async move {
+            let outcome = attempt.run().await;
+            drop(place);
+            outcome
+        });
     }
 
     /// Looks for vanished workers and measures the queues, now and then.

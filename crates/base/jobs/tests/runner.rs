@@ -35,6 +35,7 @@ on_both_engines![
     the_observer_sees_what_becomes_of_a_stage,
     a_job_of_a_city_that_is_gone_is_dead_at_last,
     jobs_run_beside_each_other,
+    long_jobs_run_one_at_a_time_beside_the_others,
 ];
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -119,6 +120,23 @@ impl Handle<Task> for Worker {
         let mut completion = run.completion().await?;
         cities::count_request(&mut completion, task.city, &run.id().to_string(), 1).await?;
         completion.commit().await
+    }
+}
+
+/// A job that takes until the runner stops.
+#[derive(Debug, Serialize, Deserialize)]
+struct LongTask;
+
+impl Job for LongTask {
+    const NAME: &'static str = "long-task";
+    const QUEUE: &'static str = "long";
+    const MAX_ATTEMPTS: u32 = 1;
+}
+
+impl Handle<LongTask> for Worker {
+    async fn run(&self, _: LongTask, run: &Run) -> Result<Completed, JobError> {
+        run.stopping().await;
+        run.done().await
     }
 }
 
@@ -438,6 +456,31 @@ async fn jobs_run_beside_each_other(test: TestDatabase) {
     assert_eq!(summary, Summary { done: 2, ..Summary::default() });
     let line = "sightscan_jobs_running 0";
     assert!(metrics.render().lines().any(|found| found == line), "{}", metrics.render());
+}
+
+async fn long_jobs_run_one_at_a_time_beside_the_others(test: TestDatabase) {
+    let house = House::new(test).await;
+    let mut long = Vec::new();
+    for _ in 0..2 {
+        let mut transaction = house.database().begin().await.unwrap();
+        let now = house.database().now();
+        long.push(enqueue(&mut transaction, &LongTask, Wish::default(), now).await.unwrap().id);
+        transaction.commit().await.unwrap();
+    }
+    let registry =
+        Registry::new().register::<Task>(house.worker.clone()).register::<LongTask>(house.worker.clone());
+    let config = RunnerConfig { long_queues: vec!["long".to_owned()], ..quick() };
+    let runner = Runner::new(house.database().clone(), registry, config, Some(Arc::new(Historian))).unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(runner.run(stop.clone()));
+    house.becomes(long[0], JobState::Running).await;
+    for _ in 0..3 {
+        let short = house.enqueue(Behaviour::Succeed).await;
+        house.becomes(short, JobState::Done).await;
+    }
+    assert_eq!(house.show(long[1]).await.state, JobState::Waiting, "one at a time");
+    stop.cancel();
+    assert_eq!(running.await.unwrap().done, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
