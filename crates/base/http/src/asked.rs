@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use crate::body::Budget;
 use crate::problem::{Problem, Slug};
@@ -20,6 +22,9 @@ const NUL: &str = "%00";
 const SMALL_BODY: u64 = 64 << 10;
 /// Bytes of all such bodies that are in memory at once, in greatest bodies.
 const BODIES_AT_ONCE: u64 = 16;
+
+/// Longer reasons are cut.
+const LONGEST_REASON: usize = 500;
 
 /// The memory that bodies of JSON share.
 #[derive(Debug, Clone)]
@@ -89,6 +94,24 @@ where
             return Err(Problem::new(Slug::UnsupportedMediaType, what));
         }
         parse(&received.bytes)
+    }
+}
+
+/// Why something is decided.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    /// For the history, which keeps its first 500 characters.
+    reason: Option<String>,
+}
+
+impl Why {
+    /// The reason, or that none was given.
+    pub fn reason(self) -> String {
+        let reason = self.reason.unwrap_or_default();
+        // The database cannot keep U+0000.
+        let reason: String = reason.trim().replace('\0', "").chars().take(LONGEST_REASON).collect();
+        if reason.is_empty() { "no reason given".to_owned() } else { reason }
     }
 }
 

@@ -28,7 +28,7 @@ pub mod request_id;
 pub mod server;
 
 pub use admin::{Admin, AdminGate, AdminToken};
-pub use asked::{Asked, Named, Posted, SmallBodies};
+pub use asked::{Asked, Named, Posted, SmallBodies, Why};
 pub use axum;
 pub use body::{Budget, Hold, Received};
 pub use client::{ClientAddress, TrustedProxies};

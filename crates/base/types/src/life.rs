@@ -56,6 +56,34 @@ macro_rules! words {
 pub(crate) use words;
 
 words! {
+    /// What a model of a city is.
+    ModelState {
+        /// It is trained and not judged yet.
+        Candidate = "candidate",
+        /// It answers for the city; each city has at most one.
+        Live = "live",
+        /// It was live and can be again.
+        Retired = "retired",
+        /// It was judged not good enough; the ledger says why.
+        Rejected = "rejected",
+    }
+}
+
+words! {
+    /// What was done with a model.
+    ModelAction {
+        /// It was stored as a candidate.
+        Registered = "registered",
+        /// It became live.
+        Promoted = "promoted",
+        /// It was judged not good enough.
+        Rejected = "rejected",
+        /// It became live again, in place of the one after it.
+        RolledBack = "rolled-back",
+    }
+}
+
+words! {
     /// Where a city is in its life.
     CityState {
         /// People asked for it, too few yet.

@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::cities::{self, City, Place, Step};
 use crate::images::{self, NewImage};
 use crate::labels::{self, LabelledBox, NewLabel};
-use crate::models::{self, NewModel};
+use crate::models::{self, By, NewModel};
 use crate::sights::{self, NewSight};
 use crate::statement::{Record, sql};
 use crate::tries::Tries;
@@ -415,10 +415,12 @@ async fn try_to_move_model(warehouse: &Warehouse, model: &ArrivedModel, load: &s
         city: city.id,
         specification: model.specification.clone(),
         dataset: None,
+        parent: None,
         considered_images: model.considered_images,
         metrics: "{}".to_owned(),
     };
-    models::publish_in(&mut transaction, &sha256, model.bytes.len(), &new, now).await?;
+    let by = By { actor: "load layer", why: "it arrived by load_models" };
+    models::publish_in(&mut transaction, &sha256, model.bytes.len(), &new, by, now).await?;
     collection::commit(warehouse, transaction, &[sha256]).await?;
     Ok(true)
 }

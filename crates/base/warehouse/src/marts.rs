@@ -10,7 +10,7 @@ use sightscan_types::{CityId, ImageId, ModelId, Sha256};
 use crate::statement::sql;
 use crate::{Database, Error, Result, Transaction};
 
-/// The newest model of a city.
+/// The live model of a city.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentModel {
     /// The city's name in URLs.
@@ -27,7 +27,7 @@ pub struct CurrentModel {
     pub sha256: Sha256,
     /// Bytes.
     pub size: i64,
-    /// When it was published.
+    /// When it was stored.
     pub created_at: i64,
 }
 
@@ -162,7 +162,7 @@ async fn count(transaction: &mut Transaction, city: &str, now: i64) -> Result<()
     Ok(())
 }
 
-/// The newest model of each city that has one, by slug.
+/// The live model of each city that has one, by slug.
 ///
 /// # Errors
 /// When the database does not answer.

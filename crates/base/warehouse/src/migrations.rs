@@ -42,6 +42,7 @@ const VERSIONS: &[Version] = &[
     version!(6, "labelling"),
     version!(7, "reviews"),
     version!(8, "training"),
+    version!(9, "registry"),
 ];
 
 /// What a migration did.

@@ -28,7 +28,7 @@ pub struct Trainable {
     pub city: CityId,
     /// Labelled images that may be trained on.
     pub labelled: i64,
-    /// Those of them that are not in the newest model; all of them where there is none.
+    /// Those of them that the newest model, live or not, was not made with; all of them where there is none.
     pub fresh: i64,
     /// The newest model's version.
     pub version: Option<i64>,
@@ -100,7 +100,8 @@ struct TrainableRow {
 
 /// Cities that are not being crawled and have labelled images, the one with most fresh ones first.
 ///
-/// What a model has seen is its dataset; of a model without one (it was imported) only the number is known.
+/// What a model has seen is its dataset; of a model without one (it was imported) only the number is known. Images that were
+/// looked at and left out, because their sights have too few, are not fresh either: the number counts them.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -123,7 +124,8 @@ pub async fn trainable(database: &Database) -> Result<Vec<Trainable>> {
              WHERE c.state IN ('labelling', 'live') \
              GROUP BY c.city_id, latest.version, latest.dataset_id, latest.considered_images) \
          SELECT city_id, labelled, version, \
-                CASE WHEN dataset_id IS NULL THEN labelled - considered ELSE labelled - seen END AS fresh \
+                CASE WHEN dataset_id IS NULL OR considered > seen THEN labelled - considered \
+                     ELSE labelled - seen END AS fresh \
          FROM counted ORDER BY fresh DESC, city_id",
     )
     .all(&mut database.session().await?)

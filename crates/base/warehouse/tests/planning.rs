@@ -8,13 +8,14 @@ use sightscan_warehouse::images::NewImage;
 use sightscan_warehouse::models::{self, NewModel};
 use sightscan_warehouse::planning::{self, Trainable};
 
-use crate::support::{TestWarehouse, crawled, new_model};
+use crate::support::{BY, TestWarehouse, crawled, new_model};
 
 on_both_engines![
     row_35_row_36_the_oldest_city_without_labels_is_first_then_the_one_with_most_to_label,
     what_is_not_to_be_labelled_is_not_planned,
     row_37_labelled_images_are_counted_for_training,
     row_38_images_are_fresh_that_the_newest_model_has_not_seen,
+    images_of_sparse_sights_are_not_fresh_for_ever,
     only_cities_at_work_are_trained_and_the_one_with_most_fresh_images_first,
 ];
 
@@ -103,7 +104,7 @@ async fn row_38_images_are_fresh_that_the_newest_model_has_not_seen(test: TestDa
     let seen = test.fill_labelled(&berlin, 3).await;
     // Of a model that was imported only the number of its images is known.
     let imported = NewModel { considered_images: 2, ..new_model(&berlin) };
-    models::publish(&test.warehouse, "imported".into(), &imported).await.unwrap();
+    models::publish(&test.warehouse, "imported".into(), &imported, BY).await.unwrap();
     let expected =
         |labelled, fresh, version| Trainable { city: berlin.id, labelled, fresh, version: Some(version) };
     assert_eq!(test.trainable().await, [expected(3, 1, 1)]);
@@ -116,6 +117,21 @@ async fn row_38_images_are_fresh_that_the_newest_model_has_not_seen(test: TestDa
     // What it has seen is not fresh, even if one of them does not count any more.
     test.review(seen[0], Review::Rejected).await;
     assert_eq!(test.trainable().await, [expected(4, 2, 2)]);
+}
+
+async fn images_of_sparse_sights_are_not_fresh_for_ever(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let berlin = test.city_at_work("Berlin", 1).await;
+    let images = test.fill_labelled(&berlin, 5).await;
+    // Two of five were left out: their sights have too few images.
+    let used: Vec<_> = images[..3].iter().map(|image| (*image, "train")).collect();
+    let dataset = Some(test.dataset(&berlin, &used).await);
+    let model = NewModel { considered_images: 5, dataset, ..new_model(&berlin) };
+    models::publish(&test.warehouse, "ours".into(), &model, BY).await.unwrap();
+    let fresh = async || test.trainable().await[0].fresh;
+    assert_eq!(fresh().await, 0);
+    test.fill_labelled(&berlin, 4).await;
+    assert_eq!(fresh().await, 4);
 }
 
 async fn only_cities_at_work_are_trained_and_the_one_with_most_fresh_images_first(test: TestDatabase) {

@@ -17,7 +17,7 @@ use sightscan_warehouse::consents::NewConsent;
 use sightscan_warehouse::datasets::{self, NewDataset};
 use sightscan_warehouse::images::{self, NewImage, Stored};
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
-use sightscan_warehouse::models::{self, Model, NewModel};
+use sightscan_warehouse::models::{self, By, Model, NewModel};
 use sightscan_warehouse::{Database, Error, Warehouse};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -123,7 +123,7 @@ impl TestWarehouse {
     pub(crate) async fn publish(&self, city: &City, content: &str, dataset: Option<DatasetId>) -> Model {
         let model = NewModel { dataset, ..new_model(city) };
         loop {
-            match models::publish(&self.warehouse, Bytes::from(content.to_owned()), &model).await {
+            match models::publish(&self.warehouse, Bytes::from(content.to_owned()), &model, BY).await {
                 Err(Error::BlobVanished(_)) => {}
                 published => return published.unwrap(),
             }
@@ -178,11 +178,15 @@ pub(crate) fn labelled(name: &str) -> LabelledBox {
     LabelledBox { label: name.to_owned(), area, score: Some(0.75), mid: None }
 }
 
+/// Who does something with models here.
+pub(crate) const BY: By<'_> = By { actor: "ada", why: "a test" };
+
 pub(crate) fn new_model(city: &City) -> NewModel {
     NewModel {
         city: city.id,
         specification: "family = \"yolov5\"".to_owned(),
         dataset: None,
+        parent: None,
         considered_images: 0,
         metrics: "{}".to_owned(),
     }

@@ -127,10 +127,12 @@ async fn w_l3_a_withdrawn_picture_marks_what_was_made_of_it(test: TestDatabase) 
         city: city.id,
         specification: String::new(),
         dataset: Some(dataset),
+        parent: None,
         considered_images: 1,
         metrics: "{}".to_owned(),
     };
-    models::publish(&site.warehouse, Bytes::from_static(b"onnx"), &model).await.unwrap();
+    let by = models::By { actor: "ada", why: "a test" };
+    models::publish(&site.warehouse, Bytes::from_static(b"onnx"), &model, by).await.unwrap();
     assert_eq!(delete(&site, &link).await.status(), 204);
     let model = &site.json("/v1/cities/berlin/models").await["items"][0];
     assert!(model["tainted_at"].is_i64() && model["taint"].is_string(), "{model}");

@@ -181,8 +181,10 @@ impl Site {
     /// Publishes a model of a city, trained on so many labelled images; its version.
     pub(crate) async fn publish(&self, name: &CityName, bytes: Bytes, considered_images: i64) -> i64 {
         let (city, metrics) = (self.city(name).await, "{\"map50\":0.5}".to_owned());
-        let new = NewModel { city, specification: String::new(), dataset: None, considered_images, metrics };
-        models::publish(&self.warehouse, bytes, &new).await.unwrap().version
+        let specification = String::new();
+        let new = NewModel { city, specification, dataset: None, parent: None, considered_images, metrics };
+        let by = models::By { actor: "ada", why: "a test" };
+        models::publish(&self.warehouse, bytes, &new, by).await.unwrap().version
     }
 
     /// Stores an image of a city that was found at this address.

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-use sightscan_http::asked::{Named, Posted};
+use sightscan_http::asked::{Named, Posted, Why};
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::State;
 use sightscan_http::axum::http::HeaderMap;
 use sightscan_http::{Problem, RequestId};
 use sightscan_types::Slug;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -22,26 +20,6 @@ use crate::life::{Action, Decision};
 
 /// Who decides by these routes.
 pub(super) const ADMIN: &str = "admin";
-/// Longer reasons are cut.
-const LONGEST_REASON: usize = 500;
-
-/// Why something is decided.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Why {
-    /// For the history, which keeps its first 500 characters.
-    reason: Option<String>,
-}
-
-impl Why {
-    fn reason(self) -> String {
-        let reason = self.reason.unwrap_or_default();
-        // The database cannot keep U+0000.
-        let reason: String = reason.trim().replace('\0', "").chars().take(LONGEST_REASON).collect();
-        if reason.is_empty() { "no reason given".to_owned() } else { reason }
-    }
-}
-
 /// Declares the route of one decision.
 macro_rules! decision {
     ($(#[doc = $doc:literal])+ $name:ident, $path:literal, $action:expr) => {

@@ -10,7 +10,7 @@ use sightscan_http::axum::extract::State;
 use sightscan_http::axum::http::{HeaderMap, HeaderValue, header};
 use sightscan_http::axum::response::Response;
 use sightscan_http::{Page, PageQuery, Problem};
-use sightscan_types::{Sha256, Slug};
+use sightscan_types::{ModelState, Sha256, Slug};
 use sightscan_warehouse::cities::City;
 use sightscan_warehouse::models::{self, Model};
 use utoipa::ToSchema;
@@ -24,7 +24,7 @@ use super::problems::{CityListProblems, ModelProblems};
 use crate::Cities;
 use crate::error::{Error, Result};
 
-/// The word for a city's newest model.
+/// The word for a city's live model.
 const LATEST: &str = "latest";
 /// ONNX has no registered media type.
 const ONNX: &str = "application/octet-stream";
@@ -42,6 +42,8 @@ impl sightscan_http::Place for Before {
 struct ModelItem {
     /// Counts from 1 for each city.
     version: i64,
+    /// Whether it answers for the city.
+    state: ModelState,
     /// The SHA-256 of its ONNX file.
     sha256: Sha256,
     /// Bytes of that file.
@@ -51,7 +53,7 @@ struct ModelItem {
     metrics: serde_json::Value,
     /// Labelled images of the city that it was trained on.
     considered_images: i64,
-    /// When it was published.
+    /// When it was stored.
     created_at: i64,
     /// When something that it was trained on was withdrawn.
     tainted_at: Option<i64>,
@@ -79,7 +81,7 @@ async fn list(
     Ok(Json(page.map(ModelItem::of)))
 }
 
-/// The ONNX file of a model; `latest` is the newest one.
+/// The ONNX file of a model; `latest` is the live one.
 #[utoipa::path(get, path = "/v1/cities/{slug}/models/{version}/file", tag = "models",
     params(("slug" = Slug, Path, description = "the city"), ("version" = String, Path, description = "a number or `latest`")),
     responses((status = 200, description = "the file", content_type = "application/octet-stream",
@@ -125,6 +127,7 @@ impl ModelItem {
     fn of(model: Model) -> Self {
         Self {
             version: model.version,
+            state: model.state,
             sha256: model.sha256,
             size: model.size,
             metrics: serde_json::from_str(&model.metrics).unwrap_or_default(),
