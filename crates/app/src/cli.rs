@@ -59,9 +59,9 @@ pub(crate) enum Command {
     Serve(serve::Arguments),
     /// Send pictures to a detection service and measure how it answers.
     Load(sightscan_experiment::Flags),
-    /// Train a detector from labelled pictures.
+    /// Train the detector of a city, or one from labelled pictures.
     Train(sightscan_train::Flags),
-    /// Manage the model folder: import, list, show, export, pull.
+    /// Manage the model folder and the models of cities: import, show, export, evaluate, promote, roll back.
     #[command(subcommand)]
     Model(model::Command),
     /// See which runtimes can compute networks here, or install the fast one.

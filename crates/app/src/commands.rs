@@ -42,7 +42,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Detect(arguments) => detect::run(arguments),
         Command::Serve(arguments) => serve::run(arguments, read(Config::default())?.serve),
         Command::Load(flags) => load::run(flags),
-        Command::Train(flags) => train::run(&flags),
+        Command::Train(flags) => train::run(&flags, read(Config::default())?),
         Command::Model(command) => model::run(command, read(Config::default())?),
         Command::Engine(command) => engine::run(command),
         Command::Completions { shell } => {

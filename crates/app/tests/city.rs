@@ -45,9 +45,9 @@ impl Outside {
             "[crawl]\npace_ms = {pace_ms}\ncontact = \"nobody@example.org\"\n\
              [crawl.services]\nwikidata = \"{wikimedia}\"\ncommons = \"{wikimedia}\"\n\
              [label]\nvision_url = \"{vision}\"\n\
-             [worker]\nlease_seconds = 3\n"
+             [cities]\nmin_labelled_images = 100000\n[worker]\nlease_seconds = 3\n"
         );
-        // So short a lease, because the jobs of a worker that was killed wait for its end.
+        // Nobody trains here. So short a lease, because the jobs of a worker that was killed wait for its end.
         fs_err::write(data.join("outside.toml"), settings).unwrap();
         command.env("SIGHTSCAN_CONFIG", data.join("outside.toml")).env("VISION_KEY", API_KEY);
         command

@@ -283,6 +283,59 @@ fn row_45_and_46_an_imported_model_is_served_to_the_old_client() {
     assert_eq!(get(&server.url("/v1/cities/koln"))["state"], "live");
 }
 
+/// The version of a model that is served, when it is this one.
+fn serves(server: &Server, name: &str, version: &str) {
+    let start = Instant::now();
+    loop {
+        let (_, model) = call(reqwest::Method::GET, &server.url(&format!("/v1/models/{name}")), None);
+        if model["version"] == version {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "{name} is not {version}: {model}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_is_published_promoted_or_rolled_back_is_served_without_a_restart() {
+    let (folder, model) = folder_with_model();
+    let server = up(folder.path());
+    let detect = || call(reqwest::Method::POST, &server.url("/v1/detect?model=berlin"), None);
+    assert_eq!(detect().1["type"], "urn:sightscan:problem:unknown-model");
+    for _ in 0..2 {
+        stdout_of(role(folder.path(), "model").arg("import").arg(&model).args(["--city", "Berlin"]));
+    }
+    serves(&server, "berlin", "2");
+    let told =
+        stdout_of(role(folder.path(), "model").args(["rollback", "Berlin", "--why", "it sees ghosts"]));
+    assert_eq!(told, "version 1 is live\n");
+    serves(&server, "berlin", "1");
+    assert_eq!(get(&server.url("/api/cities/BERLIN/model/version")), json!(1));
+    let decide = |what: &str| {
+        call(reqwest::Method::POST, &server.url(&format!("/v1/cities/berlin/models/{what}")), None)
+    };
+    assert_eq!(decide("2/promote"), (200, json!({"version": 2, "state": "live"})));
+    serves(&server, "berlin", "2");
+    let problem =
+        |what: &str| decide(what).1["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    assert_eq!([problem("2/promote"), problem("9/promote")], ["not-now", "unknown-model"]);
+    let ledger = get(&server.url("/v1/cities/berlin/models/history?limit=2"));
+    let entry = &ledger["items"][1];
+    assert_eq!(
+        (&entry["action"], &entry["why"]),
+        (&json!("rolled-back"), &json!("it sees ghosts")),
+        "{ledger}"
+    );
+    assert_eq!((&entry["version"], &entry["replaced"]), (&json!(1), &json!(2)));
+    let told = stdout_of(role(folder.path(), "model").args(["history", "berlin"]));
+    assert_eq!((told.lines().count(), told.contains("admin: it sees ghosts")), (4, true), "{told}");
+    let states = get(&server.url("/v1/cities/berlin/models"));
+    assert_eq!(
+        (&states["items"][0]["state"], &states["items"][1]["state"]),
+        (&json!("live"), &json!("retired"))
+    );
+}
+
 #[test]
 fn the_originals_variables_are_read_at_the_start_of_a_role() {
     let folder = tempfile::tempdir().unwrap();

@@ -22,7 +22,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("nn", &[]),
     ("crawl", &["types", "pictures", "warehouse", "blobs", "jobs"]),
     ("label", &["types", "http", "pictures", "dataset", "gather", "engine", "warehouse", "blobs", "jobs"]),
-    ("train", &["types", "pictures", "dataset", "gather", "engine", "nn", "warehouse"]),
+    (
+        "train",
+        &["types", "http", "pictures", "dataset", "gather", "engine", "nn", "warehouse", "blobs", "jobs"],
+    ),
     ("serve", &["types", "http", "engine"]),
     ("experiment", &["types"]),
     (
@@ -38,6 +41,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "cities",
             "crawl",
             "label",
+            "train",
             "serve",
         ],
     ),

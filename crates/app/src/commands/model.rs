@@ -11,7 +11,8 @@ use sightscan_engine::Model;
 use sightscan_engine::model::pull::{PullOptions, pull};
 use sightscan_engine::model::{Entry, ModelFolder, Overrides, Source, export, source};
 use sightscan_engine::runtime::available_threads;
-use sightscan_roles::{Config, Setup};
+use sightscan_roles::{Config, Setup, models};
+use sightscan_train::RegistryCommand;
 
 use crate::model_flags::{EngineFlag, SpecFlags, resolve};
 use crate::terminal::{bar, say, show as show_progress};
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Tell how good a model is on labelled pictures: mean average precision as COCO defines it.
     Evaluate(Evaluate),
+    #[command(flatten)]
+    Registry(RegistryCommand),
     /// Download a file; goes on where an earlier download was cut off.
     Pull(Pull),
 }
@@ -69,7 +72,7 @@ pub(crate) struct Import {
     /// Version [default: the next number].
     #[arg(long)]
     version: Option<String>,
-    /// Publish it as well as the newest model of this city, in the warehouse.
+    /// Publish it as well as the live model of this city, in the warehouse.
     #[arg(long, value_name = "NAME")]
     city: Option<String>,
     #[command(flatten)]
@@ -151,6 +154,7 @@ pub(crate) fn run(command: Command, config: Config) -> Result<ExitCode> {
         Command::Show { reference, engine, spec } => show(&reference, engine, &spec),
         Command::Export(arguments) => export_model(&arguments),
         Command::Evaluate(arguments) => evaluate(&arguments),
+        Command::Registry(command) => registry(command, config),
         Command::Pull(arguments) => download(arguments),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -175,7 +179,7 @@ fn import(arguments: &Import, config: Config) -> Result<()> {
     arguments.city.as_deref().map_or(Ok(()), |city| publish(city, &imported.entry, config))
 }
 
-/// Publishes a model of the folder as a city's newest one.
+/// Publishes a model of the folder as a city's live one.
 fn publish(city: &str, entry: &Entry, config: Config) -> Result<()> {
     let setup = Setup::new(config, None)?;
     let (bytes, specification) = (fs_err::read(&entry.path)?, toml::to_string(&entry.description)?);
@@ -247,6 +251,13 @@ fn evaluate(arguments: &Evaluate) -> Result<()> {
     let report = report?;
     write!(std::io::stderr().lock(), "{problems}{}", report.warnings())?;
     if arguments.json { say(serde_json::to_string(&report)?) } else { say(report) }
+}
+
+/// Looks after the models of a city.
+fn registry(command: RegistryCommand, config: Config) -> Result<()> {
+    let setup = Setup::new(config, None)?;
+    let told = super::block_on(async { Ok(models::look_after(&setup, command).await?) })?;
+    told.iter().try_for_each(say)
 }
 
 fn download(arguments: Pull) -> Result<()> {

@@ -1,18 +1,45 @@
-//! `sightscan train`: a detector from labelled pictures.
+//! `sightscan train`: a detector from labelled pictures, or of a city.
 
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
 use sightscan_engine::runtime::available_threads;
+use sightscan_roles::{Config, Setup, train};
 use sightscan_train::{Event, FitOrder, Flags, fit};
 
 use crate::terminal::{bar, say};
 
 /// Runs `train`.
-pub(crate) fn run(flags: &Flags) -> Result<ExitCode> {
+pub(crate) fn run(flags: &Flags, config: Config) -> Result<ExitCode> {
+    match flags.city.clone() {
+        Some(city) => train_city(city, flags, config),
+        None => train_set(flags),
+    }
+}
+
+/// Trains the detector of a city, and has it judged.
+fn train_city(city: String, flags: &Flags, config: Config) -> Result<ExitCode> {
+    let setup = Setup::new(config, None)?;
+    let (epochs, min_images_per_label, is_resumed) = (flags.epochs, flags.min_images, flags.resume);
+    let options = train::Options { city, epochs, min_images_per_label, is_resumed };
+    let bar = bar(0, "{pos}/{len} steps, {msg}");
+    let shown = bar.clone();
+    let tell: train::Tell = Arc::new(move |event| {
+        show(&shown, event);
+        ControlFlow::Continue(())
+    });
+    let judged = super::block_on(async { Ok(train::train(&setup, options, tell).await?) });
+    bar.finish_and_clear();
+    let train::Judged { model, verdict } = judged?;
+    say(format_args!("version {} is {verdict}", model.version))?;
+    Ok(if matches!(verdict, train::Verdict::Accepted(_)) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn train_set(flags: &Flags) -> Result<ExitCode> {
     let config = flags.config()?;
     let sets = flags.sets(&config)?;
     for problems in &sets.problems {
@@ -24,7 +51,7 @@ pub(crate) fn run(flags: &Flags) -> Result<ExitCode> {
         examples: sets.examples.as_ref(),
         validation: &sets.validation,
         start: flags.start()?,
-        out: &flags.out,
+        out: flags.out(),
         is_resumed: flags.resume,
         threads: available_threads(),
         metadata: &[],

@@ -90,8 +90,13 @@ impl Detector {
     /// When the runtime fails to set it up.
     pub fn new(model: Arc<Model>, threads: NonZeroUsize) -> Result<Self, RuntimeError> {
         let network = model.program().instance(threads)?;
+        Ok(Self::with(model, network))
+    }
+
+    /// As the model's instance, but another network computes: one that should answer the same.
+    pub fn with(model: Arc<Model>, network: Box<dyn Network>) -> Self {
         let preparer = Preparer::new(model.spec().input);
-        Ok(Self { model, network, preparer, tensor: Vec::new() })
+        Self { model, network, preparer, tensor: Vec::new() }
     }
 
     /// The model.

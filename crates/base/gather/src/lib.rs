@@ -61,7 +61,6 @@ impl Gathered {
 pub async fn gather(warehouse: &Warehouse, city: CityId, only: Only, on_read: OnRead) -> Result<Gathered> {
     let mut gathering = Gathering {
         blobs: warehouse.blobs.clone(),
-        runtime: Handle::current(),
         on_read,
         canonical: labelling::canonical(&warehouse.database, city).await?,
         classes: BTreeMap::new(),
@@ -79,10 +78,19 @@ pub async fn gather(warehouse: &Warehouse, city: CityId, only: Only, on_read: On
     }
 }
 
+/// The bytes of a blob, for a thread that may wait. It is called on a runtime.
+pub fn picture(blobs: &Blobs, sha256: Sha256, on_read: &OnRead) -> Picture {
+    let (blobs, runtime, on_read) = (blobs.clone(), Handle::current(), Arc::clone(on_read));
+    Picture::new(move || {
+        let read = runtime.block_on(blobs.get(&sha256));
+        on_read();
+        read.map(Into::into).map_err(told)
+    })
+}
+
 /// What is gathered until now.
 struct Gathering {
     blobs: Blobs,
-    runtime: Handle,
     on_read: OnRead,
     canonical: HashMap<String, String>,
     /// The classes so far, numbered as they came.
@@ -106,7 +114,7 @@ impl Gathering {
         }
         let item = Item {
             labels: self.labels(&name, &image),
-            picture: Some(self.picture(image.sha256)),
+            picture: Some(picture(&self.blobs, image.sha256, &self.on_read)),
             name,
             width: image.width,
             height: image.height,
@@ -153,16 +161,6 @@ impl Gathering {
         let next = self.classes.len();
         let class = *self.classes.entry(name).or_insert(next);
         Ok(LabelledBox { class, bounds, score: labelled.score.map(|score| score as f32) })
-    }
-
-    /// The bytes of a blob, for a thread that may wait.
-    fn picture(&self, sha256: Sha256) -> Picture {
-        let (blobs, runtime, on_read) = (self.blobs.clone(), self.runtime.clone(), Arc::clone(&self.on_read));
-        Picture::new(move || {
-            let read = runtime.block_on(blobs.get(&sha256));
-            on_read();
-            read.map(Into::into).map_err(told)
-        })
     }
 
     fn finish(self) -> Gathered {

@@ -20,6 +20,8 @@ pub struct Config {
     pub crawl: sightscan_crawl::Config,
     /// Section `[label]`.
     pub label: sightscan_label::Config,
+    /// Section `[train]`.
+    pub train: sightscan_train::Settings,
     /// Section `[labelling]`.
     pub labelling: Labelling,
     /// Section `[storage]`.
@@ -134,14 +136,18 @@ impl Config {
         // Read on its own first: so errors tell the line.
         let _: Self = toml::from_str(text)?;
         let mut whole = toml::Table::try_from(self).map_err(serde::de::Error::custom)?;
-        for (section, keys) in toml::from_str::<toml::Table>(text)? {
-            if let (Some(toml::Value::Table(known)), toml::Value::Table(keys)) =
-                (whole.get_mut(&section), keys)
-            {
-                known.extend(keys);
-            }
-        }
+        merge(&mut whole, toml::from_str(text)?);
         whole.try_into()
+    }
+}
+
+/// Sets the keys that are said, in sections and in sections of those; all others stay.
+fn merge(known: &mut toml::Table, said: toml::Table) {
+    for (key, value) in said {
+        match (known.get_mut(&key), value) {
+            (Some(toml::Value::Table(known)), toml::Value::Table(said)) => merge(known, said),
+            (_, value) => drop(known.insert(key, value)),
+        }
     }
 }
 
@@ -166,6 +172,10 @@ mod tests {
             (5, 100),
             "the rest stays as it was"
         );
+        fs_err::write(&path, "[train.learning]\nbatch = 4\n[train.gate]\nleast = 0.5\n").unwrap();
+        let train = Config::for_up().read(Some(&path)).unwrap().train;
+        assert_eq!((train.learning.batch, train.learning.size), (4, 320), "also within a section's section");
+        assert_eq!((train.gate.least, train.gate.margin), (0.5, 0.02));
     }
 
     #[test]

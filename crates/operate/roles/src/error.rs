@@ -80,6 +80,9 @@ pub enum Error {
     /// A labelling.
     #[error(transparent)]
     Label(#[from] sightscan_label::Error),
+    /// A training, or what became of a model.
+    #[error(transparent)]
+    Train(#[from] sightscan_train::Error),
     /// A name that no model can have.
     #[error(transparent)]
     ModelName(#[from] sightscan_engine::model::NameError),

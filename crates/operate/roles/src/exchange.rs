@@ -60,8 +60,7 @@ pub async fn export(
     tell: &Tell,
 ) -> Result<Exported, Error> {
     let warehouse = setup.open().await?;
-    let found = find(setup, &warehouse, &parse(city)?).await?;
-    let city = found.ok_or_else(|| crate::Error::UnknownCity(city.to_owned()))?;
+    let city = setup.city(&warehouse, city).await?;
     let is_zip = destination.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
     let exported = if is_zip {
         let sink = ZipSink::create(destination).map_err(exchange::Error::from)?;

@@ -2,11 +2,10 @@
 
 use sightscan_label::{Labelling, Order};
 pub use sightscan_label::{Tally, Tell};
-use sightscan_types::names::CityName;
 use sightscan_warehouse::Warehouse;
 
 use crate::Setup;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::storage::variable;
 
 /// What is labelled.
@@ -26,9 +25,7 @@ pub struct Options {
 pub async fn label(setup: &Setup, options: Options, tell: Tell) -> Result<Tally> {
     let warehouse = setup.open().await?;
     let labelling = labelling(setup, &warehouse)?;
-    let name = CityName::parse(&options.city)?;
-    let city = setup.cities(&warehouse).await?.find_by_name(&name).await?;
-    let city = city.ok_or(Error::UnknownCity(options.city))?;
+    let city = setup.city(&warehouse, &options.city).await?;
     let order = Order { city: city.id, budget: options.budget };
     let tally = labelling.label(&order, &tell).await?;
     warehouse.database.close().await;

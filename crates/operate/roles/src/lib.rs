@@ -12,11 +12,13 @@ pub mod exchange;
 pub mod label;
 mod labelling;
 mod listener;
+mod live;
 pub mod models;
 mod public;
 mod setup;
 pub mod storage;
 pub mod token;
+pub mod train;
 mod vitals;
 mod work;
 

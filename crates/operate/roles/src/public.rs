@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sightscan_cities::{Api, Cities};
-use sightscan_engine::Model;
 use sightscan_engine::model::{ModelFolder, Overrides, Reference};
 use sightscan_http::axum::Router;
 use sightscan_http::exchange::Observer;
 use sightscan_http::health::{self, Vitals};
 use sightscan_http::{AdminGate, ServerOptions, openapi};
-use sightscan_serve::Detection;
+use sightscan_serve::{Choice, Detection};
 use sightscan_warehouse::Warehouse;
 use tokio::net::TcpListener;
 use tracing::info;
@@ -21,7 +20,7 @@ use crate::error::Result;
 use crate::labelling::LabellingService;
 use crate::setup::Setup;
 use crate::vitals::Parts;
-use crate::{Stop, listener, token};
+use crate::{Stop, listener, live, token};
 
 /// The name of the folder of models in the data folder.
 const MODELS: &str = "models";
@@ -29,7 +28,7 @@ const MODELS: &str = "models";
 /// The public interface, ready to be served.
 pub(crate) struct Public {
     listener: TcpListener,
-    detection: Option<Arc<Detection>>,
+    detection: Arc<Detection>,
     labelling: Option<LabellingService>,
     cities: Arc<Cities>,
     warehouse: Warehouse,
@@ -41,7 +40,7 @@ impl Public {
     pub(crate) async fn prepare(setup: Setup, warehouse: &Warehouse, cities: Arc<Cities>) -> Result<Self> {
         let listener = listener::bind(setup.config.serve.listen).await?;
         let labelling = LabellingService::prepare(&setup, warehouse).await?;
-        let detection = detection(&setup)?.map(Arc::new);
+        let detection = detection(&setup)?;
         Ok(Self { listener, detection, labelling, cities, warehouse: warehouse.clone(), setup })
     }
 
@@ -54,7 +53,7 @@ impl Public {
         let vitals: Arc<dyn Vitals> = Arc::new(self.vitals(parts));
         let router = self.router(&gate, Arc::clone(&vitals))?;
         let address = self.listener.local_addr()?;
-        let Self { listener, detection, labelling, cities, setup, .. } = self;
+        let Self { listener, detection, labelling, cities, warehouse, setup } = self;
         let labelling =
             labelling.map(|service| service.assemble(&setup, &cities, gate, vitals)).transpose()?;
         greet(address, labelling.as_ref().map(|service| service.address), token.fresh.as_deref())?;
@@ -62,10 +61,10 @@ impl Public {
         info!(%address, "server listens");
         // The gazetteer takes a moment to unpack; the first who asks should not wait for it.
         tokio::task::spawn_blocking(sightscan_cities::Places::embedded);
-        answer(listener, router, setup.config.serve.server_options(), detection.as_deref(), stop).await;
-        if let Some(detection) = detection {
-            detection.close().await;
-        }
+        let writing = tokio::spawn(live::keep_written(warehouse, models(&setup), stop.clone()));
+        answer(listener, router, setup.config.serve.server_options(), &detection, stop).await;
+        writing.await.map_err(std::io::Error::from)?;
+        detection.close().await;
         if let Some(labelling) = labelling {
             labelling.await.map_err(std::io::Error::from)?;
         }
@@ -74,35 +73,29 @@ impl Public {
 
     /// How the process is, with detection.
     fn vitals(&self, parts: Parts) -> Parts {
-        match &self.detection {
-            Some(detection) => {
-                let (ready, measured) = (Arc::clone(detection), Arc::clone(detection));
-                parts.with(move || ready.reasons(), move || measured.metrics())
-            }
-            None => parts,
-        }
+        let (ready, measured) = (Arc::clone(&self.detection), Arc::clone(&self.detection));
+        parts.with(move || ready.reasons(), move || measured.metrics())
     }
 
-    /// The routes of cities, of what people say about labels, and of data sets.
+    /// The routes of cities, of what people say about labels, of data sets, and of which model answers.
     fn stages(&self, gate: &AdminGate) -> OpenApiRouter {
         let labels = sightscan_label::http::Api::new(self.warehouse.database.clone(), gate.clone());
+        let models = sightscan_train::http::Api::new(self.warehouse.clone(), gate.clone());
         let data_sets = crate::exchange::api(&self.setup, &self.warehouse, gate.clone());
         sightscan_cities::http::router(&Api::new(Arc::clone(&self.cities), gate.clone()))
             .merge(sightscan_label::http::router(&labels))
             .merge(sightscan_label::exchange::http::router(&data_sets))
+            .merge(sightscan_train::http::router(&models))
     }
 
     fn router(&self, gate: &AdminGate, vitals: Arc<dyn Vitals>) -> Result<Router> {
         let about = openapi::about("SightScan", "Cities, their images, labels and models, and detection.");
-        let mut routes = OpenApiRouter::with_openapi(about).merge(self.stages(gate));
-        if let Some(detection) = &self.detection {
-            routes = routes.merge(detection.routes());
-        }
-        let routes = routes.merge(health::routes(vitals));
-        let observer: Observer = match self.detection.clone() {
-            Some(detection) => Arc::new(move |exchange| detection.count(exchange)),
-            None => Arc::new(|_| {}),
-        };
+        let routes = OpenApiRouter::with_openapi(about)
+            .merge(self.stages(gate))
+            .merge(self.detection.routes())
+            .merge(health::routes(vitals));
+        let detection = Arc::clone(&self.detection);
+        let observer: Observer = Arc::new(move |exchange| detection.count(exchange));
         let config = &self.setup.config;
         let surroundings =
             sightscan_cities::http::surroundings(&config.cities, config.serve.listen, observer)?;
@@ -115,40 +108,37 @@ async fn answer(
     listener: TcpListener,
     router: Router,
     options: ServerOptions,
-    detection: Option<&Detection>,
+    detection: &Detection,
     stop: Stop,
 ) {
     let drained = Stop::new();
     let serving = listener::answer(listener, router, options, drained.clone());
     let draining = async {
         stop.cancelled().await;
-        if let Some(detection) = detection {
-            detection.drain().await;
-        }
+        detection.drain().await;
         drained.cancel();
     };
     tokio::join!(serving, draining);
 }
 
-/// Detection with the models that are configured, or with all that are live in the folder; none without any.
-fn detection(setup: &Setup) -> Result<Option<Detection>> {
-    let folder = ModelFolder::new(setup.data.join(MODELS));
+/// Detection with the models that are configured, or with all that are live in the folder, now and later.
+fn detection(setup: &Setup) -> Result<Arc<Detection>> {
     let config = &setup.config.serve;
-    let references: Vec<String> = if config.models.is_empty() {
-        folder.list()?.into_iter().filter(|entry| entry.live).map(|entry| entry.name).collect()
-    } else {
-        config.models.clone()
+    let references = config.models.iter().map(|reference| reference.parse::<Reference>());
+    let choice = Choice {
+        folder: models(setup),
+        references: references.collect::<std::result::Result<_, _>>()?,
+        overrides: Overrides::default(),
+        engine: config.engine,
     };
-    if references.is_empty() {
-        info!("detection is off: there is no model in the folder; `sightscan model import FILE` adds one");
-        return Ok(None);
-    }
-    let open = |reference: &String| -> Result<Arc<Model>> {
-        let path = folder.resolve(&reference.parse::<Reference>()?)?;
-        Ok(Model::open(&path, &Overrides::default(), config.engine)?)
-    };
-    let models = references.iter().map(open).collect::<Result<Vec<_>>>()?;
-    Ok(Some(Detection::start(config.clone(), models)?))
+    let detection = Arc::new(Detection::start(config.clone(), choice.open()?)?);
+    detection.follow(choice);
+    Ok(detection)
+}
+
+/// The folder of models.
+pub(crate) fn models(setup: &Setup) -> ModelFolder {
+    ModelFolder::new(setup.data.join(MODELS))
 }
 
 /// Says where to look; the token is shown this one time.

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sightscan_cities::Cities;
+use sightscan_types::names::CityName;
 use sightscan_warehouse::Warehouse;
+use sightscan_warehouse::cities::City;
 
 use crate::config::Config;
 use crate::environment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models;
 use crate::storage::{Places, data_folder, variable};
 
@@ -42,6 +44,15 @@ impl Setup {
     /// When the database or the blobs cannot be reached.
     pub async fn open(&self) -> Result<Warehouse> {
         self.places.open().await
+    }
+
+    /// The city that somebody names as people do.
+    ///
+    /// # Errors
+    /// When there is none, no city can have this name, or the database does not answer.
+    pub(crate) async fn city(&self, warehouse: &Warehouse, name: &str) -> Result<City> {
+        let found = self.cities(warehouse).await?.find_by_name(&CityName::parse(name)?).await?;
+        found.ok_or_else(|| Error::UnknownCity(name.to_owned()))
     }
 
     /// The cities of this warehouse.

@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::error::{Error, Result};
 use crate::setup::Setup;
 use crate::vitals::Parts;
-use crate::{Stop, WorkerOptions, crawl, label};
+use crate::{Stop, WorkerOptions, crawl, label, train};
 
 /// What takes jobs and does them.
 pub(crate) struct Work {
@@ -35,6 +35,7 @@ impl Work {
         let registry = sightscan_cities::upkeep::register(Registry::new(), cities);
         let (registry, fetcher) = with_crawl(registry, setup, warehouse, &options.queues)?;
         let registry = with_label(registry, setup, warehouse, &options.queues)?;
+        let registry = with_train(registry, setup, warehouse, &options.queues);
         tell_what_waits(&registry, &options.queues);
         let observer: Arc<dyn Observer> = Arc::new(Life::new(warehouse.database.clone()));
         let config = runner_config(setup, options);
@@ -64,6 +65,7 @@ fn runner_config(setup: &Setup, options: &WorkerOptions) -> RunnerConfig {
     RunnerConfig {
         queues: options.queues.clone(),
         concurrency: worker.concurrency,
+        long_queues: vec![Stage::Train.as_str().to_owned()],
         lease: Duration::from_secs(worker.lease_seconds),
         heartbeat: Duration::from_secs(worker.lease_seconds) / 3,
         grace: Duration::from_secs(worker.grace_seconds),
@@ -110,6 +112,14 @@ fn with_label(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Adds who trains, where that is wanted.
+fn with_train(registry: Registry, setup: &Setup, warehouse: &Warehouse, queues: &[String]) -> Registry {
+    if !is_wanted(queues, Stage::Train) {
+        return registry;
+    }
+    sightscan_train::jobs::register(registry, Arc::new(train::training(setup, warehouse)))
 }
 
 /// Says which of the queues this program has nobody for: their jobs wait for one that has.

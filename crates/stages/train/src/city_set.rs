@@ -1,8 +1,9 @@
 //! What a city's detector learns from, frozen.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use serde::Serialize;
+use bytes::Bytes;
 use sightscan_dataset::{Dataset, Item, Labels, Problems, Shares, Split, split};
 use sightscan_gather::{Gathered, OnRead, Only, gather};
 use sightscan_types::{CityId, DatasetId, ImageId};
@@ -10,6 +11,7 @@ use sightscan_warehouse::Warehouse;
 use sightscan_warehouse::datasets::{self, NewDataset};
 
 use crate::error::{Error, Result};
+use crate::manifest::Manifest;
 
 /// What a data set is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,7 +35,9 @@ pub struct CitySet {
     pub dataset: Dataset,
     /// Classes with too few images, each with how many it has.
     pub sparse: Vec<(String, u32)>,
-    /// What had to be left out.
+    /// Images of the city that had a box of any class, also of those that were left out.
+    pub labelled: usize,
+    /// What had to be left out; it is told once, when the data set is chosen.
     pub problems: Problems,
 }
 
@@ -45,25 +49,33 @@ pub struct CitySet {
 ///
 /// # Errors
 /// [`Error::TooFewImages`] when no class has enough images; otherwise when the warehouse does not answer.
-pub async fn choose(warehouse: &Warehouse, order: &Order, on_read: OnRead) -> Result<CitySet> {
+pub async fn choose(warehouse: &Warehouse, order: &Order) -> Result<CitySet> {
     let order = *order;
-    let gathered = gather(warehouse, order.city, Only::Labelled, on_read).await?;
+    let gathered = gather(warehouse, order.city, Only::Labelled, Arc::new(|| {})).await?;
     let tested = datasets::tested(&warehouse.database, order.city).await?;
     let composed = tokio::task::spawn_blocking(move || compose(gathered, &tested, &order)).await??;
+    let Composed { dataset, images, labelled, sparse, problems } = composed;
+    let splits = dataset.items.iter().map(|item| column(item.split.unwrap_or(Split::Train)));
     let new = NewDataset {
         city: order.city,
-        classes: composed.dataset.classes.clone(),
-        images: composed
-            .images
-            .iter()
-            .copied()
-            .zip(composed.splits.iter().map(|split| column(*split)))
-            .collect(),
+        classes: dataset.classes.clone(),
+        images: images.into_iter().zip(splits).collect(),
     };
-    let manifest = serde_json::to_vec(&Manifest::of(&composed, &order))?;
-    let id = datasets::store(warehouse, &new, manifest.into()).await?;
-    let Composed { dataset, sparse, problems, .. } = composed;
-    Ok(CitySet { id, dataset, sparse, problems })
+    let manifest: Bytes = serde_json::to_vec(&Manifest::of(dataset, sparse, labelled, &order))?.into();
+    let id = datasets::store(warehouse, &new, manifest.clone()).await?;
+    // Read from what was written, so that whoever opens it later has the same numbers to the last digit.
+    let on_read: OnRead = Arc::new(|| {});
+    Ok(CitySet { problems, ..Manifest::read(&manifest)?.set(id, &warehouse.blobs, &on_read) })
+}
+
+/// A data set as it was chosen.
+///
+/// # Errors
+/// [`Error::NoDataset`] when there is none of this id; otherwise when the warehouse does not answer.
+pub async fn open(warehouse: &Warehouse, id: DatasetId) -> Result<CitySet> {
+    let manifest = datasets::manifest(&warehouse.database, id).await?.ok_or(Error::NoDataset(id))?;
+    let bytes = warehouse.blobs.get(&manifest).await.map_err(sightscan_warehouse::Error::from)?;
+    Ok(Manifest::read(&bytes)?.set(id, &warehouse.blobs, &(Arc::new(|| {}) as OnRead)))
 }
 
 /// What the warehouse calls a split: in full, where files say `val`.
@@ -79,7 +91,7 @@ const fn column(split: Split) -> &'static str {
 struct Composed {
     dataset: Dataset,
     images: Vec<ImageId>,
-    splits: Vec<Split>,
+    labelled: usize,
     sparse: Vec<(String, u32)>,
     problems: Problems,
 }
@@ -88,6 +100,7 @@ fn compose(gathered: Gathered, tested: &HashSet<ImageId>, order: &Order) -> Resu
     let groups = gathered.near_duplicates();
     let Gathered { dataset, images, problems, .. } = gathered;
     let counts = images_of_classes(&dataset);
+    let labelled = dataset.items.iter().filter(|item| !item.labels.boxes().is_empty()).count();
     let numbers = numbers(&counts, order.min_images_per_label);
     if numbers.iter().all(Option::is_none) {
         return Err(too_few(&dataset.classes, &counts, order.min_images_per_label));
@@ -108,8 +121,8 @@ fn compose(gathered: Gathered, tested: &HashSet<ImageId>, order: &Order) -> Resu
     }
     let mut dataset = Dataset { classes, items };
     let splits = split(&dataset, &groups, order.shares, order.seed)?;
-    dataset.items.iter_mut().zip(&splits).for_each(|(item, split)| item.split = Some(*split));
-    Ok(Composed { dataset, images, splits, sparse, problems })
+    dataset.items.iter_mut().zip(splits).for_each(|(item, split)| item.split = Some(split));
+    Ok(Composed { dataset, images, labelled, sparse, problems })
 }
 
 /// How many images have a box of each class.
@@ -148,66 +161,4 @@ fn too_few(classes: &[String], counts: &[u32], needed: u32) -> Error {
         |(name, count)| format!("`{name}` has most of them: {count}"),
     );
     Error::TooFewImages { needed, best }
-}
-
-/// What a data set holds, so that it can be had again and a model says exactly what it learnt from.
-#[derive(Debug, Serialize)]
-struct Manifest<'a> {
-    city: CityId,
-    min_images_per_label: u32,
-    /// For training, validation and testing.
-    shares: [f64; 3],
-    seed: u64,
-    classes: &'a [String],
-    /// By SHA-256.
-    images: Vec<Entry<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Entry<'a> {
-    /// SHA-256 of the picture.
-    sha256: &'a str,
-    split: &'static str,
-    /// Whether a person has labelled it.
-    human: bool,
-    /// The number of the class; left, top, width and height as parts of the picture.
-    boxes: Vec<(usize, f64, f64, f64, f64)>,
-    source: Option<&'a str>,
-    author: Option<&'a str>,
-    licence: Option<&'a str>,
-}
-
-impl<'a> Manifest<'a> {
-    fn of(composed: &'a Composed, order: &Order) -> Self {
-        let Order { city, min_images_per_label, shares, seed } = *order;
-        Self {
-            city,
-            min_images_per_label,
-            shares: [shares.train, shares.validation, shares.test],
-            seed,
-            classes: &composed.dataset.classes,
-            images: composed
-                .dataset
-                .items
-                .iter()
-                .zip(&composed.splits)
-                .map(|(item, split)| entry(item, *split))
-                .collect(),
-        }
-    }
-}
-
-fn entry(item: &Item, split: Split) -> Entry<'_> {
-    let boxes = item.labels.boxes().iter();
-    Entry {
-        sha256: item.id(),
-        split: split.word(),
-        human: matches!(item.labels, Labels::Annotated(_)),
-        boxes: boxes
-            .map(|found| (found.class, found.bounds.x, found.bounds.y, found.bounds.w, found.bounds.h))
-            .collect(),
-        source: item.attribution.source.as_deref(),
-        author: item.attribution.author.as_deref(),
-        licence: item.attribution.licence.as_deref(),
-    }
 }

@@ -62,8 +62,11 @@ pub enum Error {
     /// The warehouse does not answer.
     #[error(transparent)]
     Warehouse(#[from] sightscan_warehouse::Error),
-    /// The manifest cannot be written.
-    #[error("the manifest cannot be written: {0}")]
+    /// There is no such data set.
+    #[error("the data set {0} is not in the warehouse")]
+    NoDataset(sightscan_types::DatasetId),
+    /// The manifest cannot be written or read.
+    #[error("the manifest of a data set: {0}")]
     Manifest(#[from] serde_json::Error),
     /// Something of ours went wrong.
     #[error("a task of the training ended: {0}; try again")]
@@ -112,6 +115,39 @@ pub enum Error {
     /// The list for validation fits none of the pictures.
     #[error("{}: it names none of the pictures of --data; give their file names, one a line", .0.display())]
     NoneNamed(PathBuf),
+    /// There is no such city.
+    #[error("there is no city {0}")]
+    NoCity(sightscan_types::CityId),
+    /// The base weights are not there.
+    #[error("train.base: `{0}` is neither a file nor a model of the model folder ({1}); give one, or `none`")]
+    Base(String, String),
+    /// Somebody else trains there.
+    #[error("{}: another training of this city runs here; wait for it, or end it", .0.display())]
+    Locked(PathBuf),
+    /// A network finds nothing at all.
+    #[error(transparent)]
+    Detect(#[from] sightscan_engine::DetectError),
+    /// The city has no such model.
+    #[error(
+        "there is no version {version} of {city}; `sightscan model history` and GET /v1/cities/{{slug}}/models list them"
+    )]
+    UnknownModel {
+        /// The city.
+        city: String,
+        /// What was asked for.
+        version: i64,
+    },
+    /// There is nothing to promote.
+    #[error("version {version} of {city} is live already")]
+    IsLive {
+        /// The city.
+        city: String,
+        /// Its live version.
+        version: i64,
+    },
+    /// There is nothing to roll back to.
+    #[error("no model of {0} was live before; promote a version by its number")]
+    NothingBefore(String),
     /// Somebody has ended the training.
     #[error("the training was ended; what it has learnt is kept, go on with --resume")]
     Ended,

@@ -16,16 +16,24 @@ use crate::start::read_weights;
 /// Flags of `train`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
+  sightscan train Berlin
   sightscan train --data towers/ --weights yolov5n.pt --size 320 --out runs/towers
   sightscan train --data towers/ --weights yolov5n.pt --out runs/towers --resume
   sightscan train --data train.zip --val val.zip --weights none --epochs 300 --out runs/own
   sightscan train --scenes tower,wheel --weights none --size 192 --out runs/scenes
 
-The folder of --out gets model.onnx (the detector of the best epoch), weights.safetensors (to start another training \
+With a city it learns from the labelled pictures of the warehouse, with the settings of [train] in sightscan.toml, and the \
+detector answers for the city if it is good enough. Otherwise the folder of --out gets model.onnx (the detector of the best epoch), weights.safetensors (to start another training \
 from), config.toml (all settings), history.json, metrics.json, plots, and a checkpoint from which --resume goes on.")]
 pub struct Flags {
+    /// The city whose detector is trained.
+    #[arg(value_name = "CITY", conflicts_with_all = ["data", "scenes", "weights", "out", "settings", "size", "batch", "seed", "freeze"])]
+    pub city: Option<String>,
+    /// With a city: labels with fewer images are left out [default: $MIN_IMAGE_NUMBER_PER_LABEL].
+    #[arg(long, value_name = "N", requires = "city")]
+    pub min_images: Option<u32>,
     /// Labelled pictures: a folder or .zip in the form of YOLO, COCO, Pascal VOC or Label Studio.
-    #[arg(long, value_name = "DIR", required_unless_present = "scenes")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["scenes", "city"])]
     pub data: Option<PathBuf>,
     /// Learn from an invented city instead, whose pictures are drawn anew for every step: some of its landmarks (tower, arch,
     /// dome, bridge, obelisk, wheel, windmill, gate), with commas between them.
@@ -39,18 +47,18 @@ pub struct Flags {
     #[arg(long, value_name = "DIR | FILE.txt")]
     pub val: Option<PathBuf>,
     /// Weights of a YOLOv5 network to start from (.pt, .onnx, .safetensors), or `none`: weights drawn by chance.
-    #[arg(long, value_name = "FILE | none")]
-    pub weights: String,
+    #[arg(long, value_name = "FILE | none", required_unless_present = "city")]
+    pub weights: Option<String>,
     /// Where everything is written to.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Go on with the training that was begun in the folder of --out.
+    #[arg(long, value_name = "DIR", required_unless_present = "city")]
+    pub out: Option<PathBuf>,
+    /// Go on with the training that was begun in the folder of --out, or of the city.
     #[arg(long)]
     pub resume: bool,
     /// Settings, as in config.toml of a training; flags count more.
     #[arg(long = "settings", value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// How often every picture is learnt from [default: 50].
+    /// How often every picture is learnt from [default: 50; of a city $EPOCHS or 100].
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
     /// Side of the pictures in pixels, a multiple of 32 [default: 640].
@@ -99,6 +107,11 @@ pub struct Sets {
 }
 
 impl Flags {
+    /// Where everything is written to.
+    pub fn out(&self) -> &Path {
+        self.out.as_deref().unwrap_or(Path::new("."))
+    }
+
     /// How is trained.
     ///
     /// # Errors
@@ -106,7 +119,7 @@ impl Flags {
     pub fn config(&self) -> Result<Config> {
         let mut config = match &self.settings {
             Some(path) => read_config(path)?,
-            None if self.resume => read_config(&self.out.join("config.toml"))?,
+            None if self.resume => read_config(&self.out().join("config.toml"))?,
             None => Config::default(),
         };
         let set = |setting: &mut usize, flag: Option<usize>| *setting = flag.unwrap_or(*setting);
@@ -127,9 +140,9 @@ impl Flags {
     /// # Errors
     /// When the weights cannot be read.
     pub fn start(&self) -> Result<Start> {
-        match self.weights.as_str() {
-            "none" => Ok(Start::Nothing(Architecture::nano(1))),
-            path => Ok(Start::From(read_weights(Path::new(path))?)),
+        match self.weights.as_deref() {
+            None | Some("none") => Ok(Start::Nothing(Architecture::nano(1))),
+            Some(path) => Ok(Start::From(read_weights(Path::new(path))?)),
         }
     }
 

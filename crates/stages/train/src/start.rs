@@ -28,7 +28,7 @@ pub fn read_weights(path: &Path) -> Result<Weights> {
 
 /// The weights of a network whose normalisation was folded into its convolutions: they are given one that changes
 /// nothing but adds the bias.
-fn of_onnx(path: &Path, bytes: &[u8]) -> Result<Weights> {
+pub(crate) fn of_onnx(path: &Path, bytes: &[u8]) -> Result<Weights> {
     let wrong = |reason: String| Error::Onnx { path: path.to_owned(), reason };
     let model = onnx::parse(bytes).map_err(|error| wrong(error.to_string()))?;
     let mut weights = Weights::default();

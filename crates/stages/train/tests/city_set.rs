@@ -1,22 +1,15 @@
 //! What a city's detector learns from.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::Value;
-use sightscan_blobs::{Address, Blobs};
 use sightscan_dataset::{Shares, Split};
 use sightscan_testkit::database::TestDatabase;
-use sightscan_testkit::images::crawled;
 use sightscan_testkit::on_both_engines;
 use sightscan_train::{CitySet, Order, choose};
-use sightscan_types::names::CityName;
-use sightscan_types::{CityId, Producer, ProducerKind, RelativeBox};
-use sightscan_warehouse::images::{self, NewImage};
-use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
-use sightscan_warehouse::{Warehouse, cities, datasets};
-use tempfile::TempDir;
+use sightscan_warehouse::datasets;
+
+use crate::site::Site;
 
 on_both_engines![
     row_27_sparse_classes_are_left_out_and_negatives_are_kept,
@@ -26,57 +19,14 @@ on_both_engines![
     a_city_with_too_few_images_is_told,
 ];
 
-struct Site {
-    warehouse: Warehouse,
-    city: CityId,
-    _test: TestDatabase,
-    _folder: TempDir,
-}
-
 impl Site {
-    async fn new(test: TestDatabase) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = Blobs::open(&Address::Folder(folder.path().join("blobs")), |_| None).unwrap();
-        let warehouse = Warehouse { database: test.database.clone(), blobs };
-        let mut transaction = warehouse.database.begin().await.unwrap();
-        let name = CityName::parse("Paris").unwrap();
-        let (city, _) = cities::find_or_create(&mut transaction, &name, None, 1).await.unwrap();
-        transaction.commit().await.unwrap();
-        Self { warehouse, city: city.id, _test: test, _folder: folder }
-    }
-
-    /// Stores an image in which a person has seen these sights.
-    async fn store(&self, name: &str, sights: &[&str], hash: Option<u64>) {
-        let image = NewImage { perceptual_hash: hash, ..crawled(name) };
-        let bytes = Bytes::from(name.to_owned());
-        let stored = images::store(&self.warehouse, self.city, bytes, &image).await.unwrap();
-        let area = RelativeBox { x: 0.25, y: 0.25, w: 0.5, h: 0.5 };
-        let boxes = sights.iter().map(|label| LabelledBox {
-            label: (*label).to_owned(),
-            area,
-            score: None,
-            mid: None,
-        });
-        let producer = Producer { kind: ProducerKind::Human, name: "ada".to_owned() };
-        let label = NewLabel { producer, boxes: boxes.collect() };
-        let mut transaction = self.warehouse.database.begin().await.unwrap();
-        labels::add(&mut transaction, stored.image, &label, 1).await.unwrap();
-        transaction.commit().await.unwrap();
-    }
-
-    async fn store_many(&self, what: &str, sights: &[&str], count: usize) {
-        for number in 0..count {
-            self.store(&format!("{what} {number}"), sights, None).await;
-        }
-    }
-
     fn order(&self) -> Order {
         let shares = Shares { train: 0.6, validation: 0.2, test: 0.2 };
         Order { city: self.city, min_images_per_label: 5, shares, seed: 7 }
     }
 
     async fn choose(&self) -> CitySet {
-        choose(&self.warehouse, &self.order(), Arc::new(|| {})).await.unwrap()
+        choose(&self.warehouse, &self.order()).await.unwrap()
     }
 
     async fn manifest(&self, set: &CitySet) -> Value {
@@ -91,7 +41,7 @@ fn splits(set: &CitySet) -> BTreeMap<String, Split> {
 }
 
 async fn row_27_sparse_classes_are_left_out_and_negatives_are_kept(test: TestDatabase) {
-    let site = Site::new(test).await;
+    let site = Site::of(test, "Paris").await;
     site.store_many("tower", &["Tower"], 9).await;
     site.store_many("both", &["Arch", "Tower"], 1).await;
     site.store_many("arch", &["Arch"], 3).await;
@@ -113,7 +63,7 @@ async fn row_27_sparse_classes_are_left_out_and_negatives_are_kept(test: TestDat
 }
 
 async fn pictures_that_look_alike_are_on_one_side(test: TestDatabase) {
-    let site = Site::new(test).await;
+    let site = Site::of(test, "Paris").await;
     for scene in 0..6_u64 {
         for shot in 0..4_u64 {
             // A byte of its own for each scene, and one bit for each shot.
@@ -135,7 +85,7 @@ async fn pictures_that_look_alike_are_on_one_side(test: TestDatabase) {
 }
 
 async fn what_was_tested_with_once_is_never_learnt_from(test: TestDatabase) {
-    let site = Site::new(test).await;
+    let site = Site::of(test, "Paris").await;
     site.store_many("tower", &["Tower"], 20).await;
     let before = splits(&site.choose().await);
     site.store_many("arch", &["Arch", "Tower"], 40).await;
@@ -152,7 +102,7 @@ async fn what_was_tested_with_once_is_never_learnt_from(test: TestDatabase) {
 }
 
 async fn a_manifest_says_what_was_learnt(test: TestDatabase) {
-    let site = Site::new(test).await;
+    let site = Site::of(test, "Paris").await;
     site.store_many("tower", &["Tower"], 8).await;
     site.store_many("street", &[], 2).await;
     let (one, other) = (site.choose().await, site.choose().await);
@@ -169,9 +119,9 @@ async fn a_manifest_says_what_was_learnt(test: TestDatabase) {
 }
 
 async fn a_city_with_too_few_images_is_told(test: TestDatabase) {
-    let site = Site::new(test).await;
+    let site = Site::of(test, "Paris").await;
     site.store_many("tower", &["Tower"], 4).await;
     site.store_many("arch", &["Arch"], 2).await;
-    let error = choose(&site.warehouse, &site.order(), Arc::new(|| {})).await.unwrap_err().to_string();
+    let error = choose(&site.warehouse, &site.order()).await.unwrap_err().to_string();
     assert!(error.contains("no sight has 5") && error.contains("`Tower` has most of them: 4"), "{error}");
 }

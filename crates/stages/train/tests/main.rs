@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+mod cities;
 mod city_set;
 mod evaluation;
 mod export;
 mod learning;
+mod site;
 mod squares;

@@ -64,6 +64,8 @@ pub enum Event<'a> {
     Epoch(&'a Epoch),
     /// A picture could not be used, and why.
     Problem(String),
+    /// What is being done.
+    Note(String),
 }
 
 /// Where a training is.
@@ -116,7 +118,7 @@ impl fmt::Display for Event<'_> {
         match self {
             Self::Step(step) => step.fmt(formatter),
             Self::Epoch(epoch) => epoch.fmt(formatter),
-            Self::Problem(why) => formatter.write_str(why),
+            Self::Problem(text) | Self::Note(text) => formatter.write_str(text),
         }
     }
 }

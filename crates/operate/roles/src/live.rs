@@ -1,0 +1,80 @@
+//! The live models of cities, written from the warehouse into the model folder, from which they are served.
+//!
+//! The warehouse is the truth; detection looks at the folder only, so that it goes on while the warehouse is down.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use sightscan_engine::EngineChoice;
+use sightscan_engine::model::{ModelFolder, Overrides, Source};
+use sightscan_types::{ModelId, Slug};
+use sightscan_warehouse::marts::{self, CurrentModel};
+use sightscan_warehouse::{Warehouse, models};
+use tracing::{debug, info, warn};
+
+use crate::Stop;
+use crate::error::{Error, Result};
+
+/// How often the warehouse is asked what is live.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Writes what becomes live, until `stop`.
+pub(crate) async fn keep_written(warehouse: Warehouse, folder: ModelFolder, stop: Stop) {
+    let mut writing = Writing { warehouse, folder, written: HashMap::new() };
+    while !stop.is_cancelled() {
+        if let Err(error) = writing.look().await {
+            // Whether the database answers is watched elsewhere.
+            debug!(%error, "what is live cannot be asked now");
+        }
+        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    }
+}
+
+struct Writing {
+    warehouse: Warehouse,
+    folder: ModelFolder,
+    /// What was live when it was last looked.
+    written: HashMap<Slug, ModelId>,
+}
+
+impl Writing {
+    async fn look(&mut self) -> Result<()> {
+        for current in marts::current_models(&self.warehouse.database).await? {
+            if self.written.get(&current.slug) == Some(&current.model) {
+                continue;
+            }
+            match self.write(&current).await {
+                Ok(()) => info!(city = %current.slug, version = current.version, "model is in the folder"),
+                // The blobs may come back.
+                Err(error @ (Error::Blobs(_) | Error::Database(_))) => return Err(error),
+                Err(error) => {
+                    warn!(city = %current.slug, version = current.version, %error, "model cannot be written to the folder");
+                }
+            }
+            self.written.insert(current.slug, current.model);
+        }
+        Ok(())
+    }
+
+    async fn write(&self, current: &CurrentModel) -> Result<()> {
+        let (name, version) = (current.slug.to_string(), current.version.to_string());
+        let found = self.folder.find(&name, Some(&version)).ok();
+        if found.is_some_and(|entry| entry.description.sha256.as_deref() == Some(&current.sha256.to_string()))
+        {
+            return Ok(self.folder.set_live(&name, &version)?);
+        }
+        let bytes = self.warehouse.blobs.get(&current.sha256).await?;
+        let described = models::by_id(&self.warehouse.database, current.model).await?;
+        let said: Overrides = toml::from_str(&described.map(|model| model.specification).unwrap_or_default())
+            .unwrap_or_default();
+        let overrides = Overrides { name: Some(name), version: Some(version), sha256: None, ..said };
+        let folder = self.folder.clone();
+        let imported = tokio::task::spawn_blocking(move || {
+            let source = Source::of_onnx(Path::new("model.onnx"), bytes.to_vec(), overrides)?;
+            folder.import(source, EngineChoice::default())
+        });
+        imported.await.map_err(std::io::Error::from)??;
+        Ok(())
+    }
+}

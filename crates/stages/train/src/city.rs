@@ -1,0 +1,403 @@
+//! A city's detector, from its labelled images to a candidate that has been judged.
+//!
+//! What is needed to go on after a crash is in a folder of the city: which data set it learns from, and the checkpoint of the
+//! last epoch. The same job goes on there; another one begins anew.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sightscan_dataset::{Dataset, Split};
+use sightscan_engine::model::{ModelFolder, Overrides, Reference};
+use sightscan_engine::runtime::available_threads;
+use sightscan_nn::{Architecture, Weights};
+use sightscan_types::{DatasetId, TrainCity};
+use sightscan_warehouse::cities::{self, City};
+use sightscan_warehouse::models::{self, By, Model, NewModel};
+use sightscan_warehouse::{Error as WarehouseError, Warehouse};
+
+use crate::city_set::{CitySet, Order, choose, open};
+use crate::error::{Error, Result};
+use crate::export::{About, Precision, onnx};
+use crate::gate::{Candidate, Live, Seen, Verdict, load};
+use crate::learn::{Config, Event, FitOrder, Items, Start, Trained, fit};
+use crate::settings::Settings;
+use crate::start::{of_onnx, read_weights};
+
+/// How often a folder that another training still has is tried, and the pause between.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(300);
+/// Says what a training in the folder is.
+const BEGUN: &str = "training.json";
+/// The entry of the model's metadata that says how it came to be, as JSON.
+const TRAINING: &str = "training";
+
+/// Hears what happens; may end the training with [`ControlFlow::Break`].
+pub type Tell = Arc<dyn Fn(&Event<'_>) -> ControlFlow<()> + Send + Sync>;
+
+/// What trains the detectors of cities.
+#[derive(Debug, Clone)]
+pub struct Training {
+    /// Where the images are, and the models go.
+    pub warehouse: Warehouse,
+    /// How.
+    pub settings: Settings,
+    /// Where trainings are kept while they run.
+    pub folder: PathBuf,
+    /// Where a base model is looked for by its name.
+    pub models: ModelFolder,
+}
+
+/// A candidate that was judged; it is not live yet.
+#[derive(Debug)]
+pub struct Judged {
+    /// The candidate.
+    pub model: Model,
+    /// What the gate says.
+    pub verdict: Verdict,
+}
+
+/// Whose training it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun<'a> {
+    /// Who trains: a job, or somebody at the shell.
+    pub key: &'a str,
+    /// Whether a training that was begun under this key goes on.
+    pub goes_on: bool,
+}
+
+/// What the training in a folder is.
+#[derive(Debug, Serialize, Deserialize, PartialEq)]
+struct InFolder {
+    /// Whose it is.
+    key: String,
+    learning: Config,
+    dataset: DatasetId,
+    /// The version whose weights it started from.
+    parent: Option<i64>,
+}
+
+/// What a training starts from.
+struct Base {
+    start: Start,
+    /// For people: what it is.
+    name: String,
+    licence: Option<String>,
+}
+
+/// All that the computing needs.
+struct Work {
+    config: Config,
+    gate: crate::gate::Gate,
+    set: CitySet,
+    base: Base,
+    live: Option<Live>,
+    city: City,
+    out: PathBuf,
+    threads: NonZeroUsize,
+    tell: Tell,
+}
+
+/// What was computed.
+struct Made {
+    onnx: Vec<u8>,
+    specification: String,
+    metrics: String,
+    verdict: Verdict,
+}
+
+impl Training {
+    /// Trains a detector of a city and stores it as a candidate with what the gate says about it.
+    ///
+    /// The work is done on threads of its own; dropping the future ends it within a step.
+    ///
+    /// # Errors
+    /// When the city has too few labelled images, base weights cannot be read, [`Error::Ended`] when `tell` has ended it, or
+    /// when the warehouse does not answer.
+    pub async fn train(&self, order: &TrainCity, begun: Begun<'_>, tell: Tell) -> Result<Judged> {
+        let database = &self.warehouse.database;
+        let city = cities::by_id(database, order.city).await?.ok_or(Error::NoCity(order.city))?;
+        let folder = self.folder.join(city.slug.as_str());
+        let lock = lock(&folder).await?;
+        let key = begun.key;
+        let (begun, set) = self.begin(order, begun, &city, &folder).await?;
+        let live = models::current(database, &city.slug).await?;
+        let parent = self.parent(&city, begun.parent).await?;
+        let stop = Stop::default();
+        let work = Work {
+            base: self.base(parent.as_ref().map(|(model, live)| (model, live.onnx.as_slice())))?,
+            live: self.live(live.as_ref(), parent.as_ref()).await?,
+            config: begun.learning,
+            gate: self.settings.gate,
+            set,
+            city: city.clone(),
+            out: folder,
+            threads: available_threads(),
+            tell: stop.listening(tell),
+        };
+        let (dataset, labelled) = (work.set.id, work.set.labelled);
+        let made = tokio::task::spawn_blocking(move || {
+            let made = work.run();
+            drop(lock);
+            made
+        });
+        let made = made.await??;
+        let new = NewModel {
+            city: city.id,
+            specification: made.specification,
+            dataset: Some(dataset),
+            parent: parent.map(|(model, _)| model.id),
+            considered_images: i64::try_from(labelled).unwrap_or(i64::MAX),
+            metrics: made.metrics,
+        };
+        let by = By { actor: key, why: "it was trained" };
+        let model = models::register(&self.warehouse, made.onnx.into(), &new, by).await?;
+        Ok(Judged { model, verdict: made.verdict })
+    }
+
+    /// The training that goes on in the folder, or a new one.
+    async fn begin(
+        &self,
+        order: &TrainCity,
+        Begun { key, goes_on }: Begun<'_>,
+        city: &City,
+        folder: &Path,
+    ) -> Result<(InFolder, CitySet)> {
+        let learning = Config { epochs: order.epochs as usize, ..self.settings.learning.clone() };
+        learning.check()?;
+        let is_same = |begun: &InFolder| goes_on && begun.key == key && begun.learning == learning;
+        if let Some(begun) = read_begun(folder).filter(is_same) {
+            let set = open(&self.warehouse, begun.dataset).await?;
+            return Ok((begun, set));
+        }
+        let chosen = Order {
+            city: order.city,
+            min_images_per_label: order.min_images_per_label,
+            shares: self.settings.shares(),
+            seed: learning.seed,
+        };
+        let set = choose(&self.warehouse, &chosen).await?;
+        let live = models::current(&self.warehouse.database, &city.slug).await?;
+        let parent = live.map(|model| model.version);
+        let begun = InFolder { key: key.to_owned(), learning, dataset: set.id, parent };
+        if folder.exists() {
+            fs_err::remove_dir_all(folder)?;
+        }
+        fs_err::create_dir_all(folder)?;
+        fs_err::write(folder.join(BEGUN), serde_json::to_vec_pretty(&begun)?)?;
+        Ok((begun, set))
+    }
+
+    /// The model whose weights are gone on with, where it is one of a network that can be trained.
+    async fn parent(&self, city: &City, version: Option<i64>) -> Result<Option<(Model, Live)>> {
+        let Some(version) = version else { return Ok(None) };
+        let Some(model) = models::get(&self.warehouse.database, city.id, version).await? else {
+            return Ok(None);
+        };
+        let live = self.read(&model).await?;
+        let is_usable = of_onnx(Path::new("parent.onnx"), &live.onnx)
+            .is_ok_and(|weights| Architecture::of(&weights).is_ok());
+        Ok(is_usable.then_some((model, live)))
+    }
+
+    async fn live(&self, live: Option<&Model>, parent: Option<&(Model, Live)>) -> Result<Option<Live>> {
+        match (live, parent) {
+            (None, _) => Ok(None),
+            (Some(live), Some((model, read))) if model.id == live.id => Ok(Some(read.clone())),
+            (Some(live), _) => self.read(live).await.map(Some),
+        }
+    }
+
+    async fn read(&self, model: &Model) -> Result<Live> {
+        let onnx = self.warehouse.blobs.get(&model.sha256).await.map_err(WarehouseError::from)?;
+        let (version, specification) = (model.version, model.specification.clone());
+        Ok(Live { version, onnx: onnx.to_vec(), specification })
+    }
+
+    /// What is started from: the parent's weights, else those of the settings, else chance.
+    fn base(&self, parent: Option<(&Model, &[u8])>) -> Result<Base> {
+        if let Some((model, bytes)) = parent {
+            let name = format!("version {}", model.version);
+            let weights = of_onnx(Path::new(&name), bytes)?;
+            let licence = training_of(&model.metrics).and_then(|training| training.base_licence);
+            return Ok(Base { start: Start::From(weights), name, licence });
+        }
+        let resolve = |name: &str| {
+            let reference: Reference = name.parse().map_err(sightscan_engine::ModelError::from)?;
+            Ok(self.models.resolve(&reference)?)
+        };
+        let Some(file) = self.settings.base_file(resolve)? else {
+            let start = Start::Nothing(Architecture::nano(1));
+            return Ok(Base { start, name: "nothing".to_owned(), licence: None });
+        };
+        let name = file
+            .file_name()
+            .map_or_else(|| self.settings.base.clone(), |name| name.to_string_lossy().into_owned());
+        let start = Start::From(read_weights(&file)?);
+        Ok(Base { start, name, licence: self.settings.base_licence.clone() })
+    }
+}
+
+/// How a model came to be: in its metadata and in the registry.
+#[derive(Debug, Serialize, Deserialize)]
+struct Story {
+    dataset: DatasetId,
+    epochs: usize,
+    seed: u64,
+    size: usize,
+    base: String,
+    base_licence: Option<String>,
+}
+
+fn training_of(metrics: &str) -> Option<Story> {
+    let metrics: serde_json::Value = serde_json::from_str(metrics).ok()?;
+    serde_json::from_value(metrics.get(TRAINING)?.clone()).ok()
+}
+
+impl Work {
+    fn run(mut self) -> Result<Made> {
+        let test = part(&self.set.dataset, Split::Test);
+        let story = self.story();
+        self.note(&story);
+        let trained = self.fit(&story)?;
+        let weights = Weights::from_safetensors(&fs_err::read(self.out.join("weights.safetensors"))?)?;
+        let onnx = self.export(&weights, &story)?;
+        self.say("its best epoch is judged by the test pictures".to_owned());
+        let candidate = Candidate { onnx: &onnx, weights: &weights };
+        let seen = self.gate.judge(&candidate, self.live.as_ref(), &test, self.threads)?;
+        let slug = self.city.slug.to_string();
+        let named = Overrides { name: Some(slug), ..Overrides::default() };
+        // What the gate could not load is kept, too, without its description.
+        let specification = load(&onnx, named).map_or_else(
+            |_| Ok(String::new()),
+            |model| {
+                toml::to_string(&Overrides::from(model.spec()))
+                    .map_err(|error| Error::Config(error.to_string()))
+            },
+        )?;
+        let metrics = metrics(&seen, &trained, &story, self.live.as_ref())?;
+        Ok(Made { onnx, specification, metrics, verdict: seen.verdict })
+    }
+
+    fn story(&self) -> Story {
+        let Config { epochs, seed, size, .. } = self.config;
+        let Base { name, licence, .. } = &self.base;
+        Story { dataset: self.set.id, epochs, seed, size, base: name.clone(), base_licence: licence.clone() }
+    }
+
+    /// Says what is begun, and what was left out.
+    fn note(&self, story: &Story) {
+        let count = |split| self.set.dataset.items.iter().filter(|item| item.split == Some(split)).count();
+        let licence = story.base_licence.as_ref().map(|licence| format!(" ({licence})")).unwrap_or_default();
+        self.say(format!(
+            "{} sights; {} pictures to learn from, {} to validate, {} to test; it starts from {}{licence}",
+            self.set.dataset.classes.len(),
+            count(Split::Train),
+            count(Split::Validation),
+            count(Split::Test),
+            story.base
+        ));
+        for (sight, images) in &self.set.sparse {
+            self.say(format!("{sight} is left out: it has {images} images"));
+        }
+        let problems = self.set.problems.to_string();
+        problems.lines().for_each(|problem| self.say(problem.to_owned()));
+    }
+
+    fn say(&self, what: String) {
+        // Who wants to end it can say so at the next step.
+        let _ = (self.tell)(&Event::Note(what));
+    }
+
+    fn fit(&mut self, story: &Story) -> Result<Trained> {
+        let examples = Items::new(part(&self.set.dataset, Split::Train).items);
+        let validation = part(&self.set.dataset, Split::Validation);
+        let start = std::mem::replace(&mut self.base.start, Start::Nothing(Architecture::nano(1)));
+        let order = FitOrder {
+            config: &self.config,
+            classes: &self.set.dataset.classes,
+            examples: &examples,
+            validation: &validation,
+            start,
+            out: &self.out,
+            is_resumed: true,
+            threads: self.threads,
+            metadata: &[(TRAINING, serde_json::to_string(story)?)],
+        };
+        fit(&order, &mut |event| (self.tell)(&event))
+    }
+
+    /// The detector as it is published: with weights of 16 bits, by which it is judged, too.
+    fn export(&self, weights: &Weights, story: &Story) -> Result<Vec<u8>> {
+        let about = About {
+            architecture: &Architecture::of(weights)?,
+            classes: &self.set.dataset.classes,
+            size: self.config.size,
+            metadata: &[(TRAINING, serde_json::to_string(story)?)],
+        };
+        onnx(weights, &about, Precision::Half)
+    }
+}
+
+fn metrics(seen: &Seen, trained: &Trained, story: &Story, live: Option<&Live>) -> Result<String> {
+    let mut metrics = match &seen.report {
+        Some(report) => serde_json::to_value(report)?,
+        None => serde_json::json!({}),
+    };
+    metrics[TRAINING] = serde_json::to_value(story)?;
+    metrics["best_epoch"] = trained.best.into();
+    metrics["verdict"] = seen.verdict.to_string().into();
+    if let (Some(live), Some(report)) = (live, &seen.live) {
+        metrics["live"] =
+            serde_json::json!({"version": live.version, "map50": report.map50, "map50_95": report.map50_95});
+    }
+    Ok(metrics.to_string())
+}
+
+/// The pictures of a data set that are for one purpose.
+fn part(dataset: &Dataset, split: Split) -> Dataset {
+    let items = dataset.items.iter().filter(|item| item.split == Some(split)).cloned().collect();
+    Dataset { classes: dataset.classes.clone(), items }
+}
+
+fn read_begun(folder: &Path) -> Option<InFolder> {
+    serde_json::from_slice(&fs_err::read(folder.join(BEGUN)).ok()?).ok()
+}
+
+/// The right to train in a folder, until it is dropped. A training that was just ended may need a step to let go.
+async fn lock(folder: &Path) -> Result<std::fs::File> {
+    if let Some(parent) = folder.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
+    let file: std::fs::File = fs_err::File::create(folder.with_extension("lock"))?.into();
+    for _ in 0..TRIES {
+        if file.try_lock().is_ok() {
+            return Ok(file);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(Error::Locked(folder.to_owned()))
+}
+
+/// Ends the computing when nobody waits for it any more.
+#[derive(Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    fn listening(&self, tell: Tell) -> Tell {
+        let is_over = Arc::clone(&self.0);
+        Arc::new(
+            move |event| if is_over.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { tell(event) },
+        )
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
