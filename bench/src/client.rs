@@ -29,12 +29,23 @@ impl Client {
 
     /// Sends a request and reads its answer; answers the header lines.
     pub(crate) fn exchange(&mut self, request: &[u8]) -> Result<Vec<String>> {
+        self.send(request, &mut std::io::sink())
+    }
+
+    /// Sends a request and reads its answer, which is JSON.
+    pub(crate) fn answer(&mut self, request: &[u8]) -> Result<serde_json::Value> {
+        let mut body = Vec::new();
+        self.send(request, &mut body)?;
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    fn send(&mut self, request: &[u8], body: &mut impl Write) -> Result<Vec<String>> {
         self.stream.get_mut().write_all(request)?;
         let head = self.head()?;
         let status = head.first().context("no status line")?;
         let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
         let length: usize = length.context("no content-length")?.parse()?;
-        std::io::copy(&mut self.stream.by_ref().take(length as u64), &mut std::io::sink())?;
+        std::io::copy(&mut self.stream.by_ref().take(length as u64), body)?;
         if !status.contains(" 200 ") {
             bail!("the server answered {status}");
         }

@@ -16,6 +16,7 @@ mod process;
 mod startup;
 mod statistics;
 mod subject;
+mod swaps;
 mod throughput;
 mod training;
 
@@ -28,6 +29,7 @@ use crate::claims::Claims;
 use crate::crawl::Crawl;
 use crate::ingest::Ingest;
 use crate::subject::Subject;
+use crate::swaps::Swaps;
 use crate::training::Training;
 
 /// Measures SightScan on this machine.
@@ -83,6 +85,8 @@ enum Bench {
     Crawl(Crawl),
     /// Time of a claim with many finished jobs against none, on both engines.
     Claims(Claims),
+    /// Promotions and roll-backs under load: failed requests, answers of a wrong version, memory.
+    Swaps(Swaps),
     /// A training step against PyTorch's on the same network, batch and size.
     Training(Training),
 }
@@ -103,6 +107,7 @@ fn main() -> Result<()> {
         Bench::Ingest(ingest) => ingest::run(&ingest),
         Bench::Crawl(crawl) => crawl::run(subject, &crawl),
         Bench::Claims(claims) => claims::run(&claims),
+        Bench::Swaps(swaps) => swaps::run(subject, &swaps),
         Bench::Training(training) => training::run(&training),
     }
 }

@@ -62,11 +62,16 @@ impl Process {
 
     /// Resident memory in bytes, from `/proc`.
     pub(crate) fn resident(&self) -> Result<u64> {
-        let status = fs_err::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kilobytes * 1024)
+        resident(self.child.id())
     }
+}
+
+/// Resident memory of a process in bytes, from `/proc`.
+pub(crate) fn resident(process: u32) -> Result<u64> {
+    let status = fs_err::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes * 1024)
 }
 
 impl Drop for Process {
