@@ -117,7 +117,8 @@ async fn publish(subject: &Subject, setup: &Setup) -> Result<()> {
         let bytes = Source::read(&path, &Overrides::default())?.onnx;
         models::publish(&warehouse, "Berlin", bytes.to_vec().into(), toml::to_string(&said)?).await?;
     }
-    Ok(warehouse.database.close().await)
+    warehouse.database.close().await;
+    Ok(())
 }
 
 /// Rolls back to version 1 or promotes version 2; the version that is live then.
@@ -140,10 +141,10 @@ fn request(picture: &[u8]) -> Vec<u8> {
 
 /// Waits until answers are of this version.
 fn wait_for(address: SocketAddr, request: &[u8], version: i64) -> Result<()> {
-    let start = Instant::now();
+    let (start, wanted) = (Instant::now(), version.to_string());
     while start.elapsed() < PATIENCE {
         let answer = Client::connect(address).and_then(|mut client| client.answer(request));
-        if answer.is_ok_and(|body| body["model_version"] == version.to_string()) {
+        if answer.is_ok_and(|body| body["model_version"] == *wanted) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -369,13 +369,13 @@ fn read_begun(folder: &Path) -> Option<InFolder> {
 }
 
 /// The right to train in a folder, until it is dropped. A training that was just ended may need a step to let go.
-async fn lock(folder: &Path) -> Result<std::fs::File> {
+async fn lock(folder: &Path) -> Result<fs_err::File> {
     if let Some(parent) = folder.parent() {
         fs_err::create_dir_all(parent)?;
     }
-    let file: std::fs::File = fs_err::File::create(folder.with_extension("lock"))?.into();
+    let file = fs_err::File::create(folder.with_extension("lock"))?;
     for _ in 0..TRIES {
-        if file.try_lock().is_ok() {
+        if file.file().try_lock().is_ok() {
             return Ok(file);
         }
         tokio::time::sleep(PAUSE).await;

@@ -24,7 +24,7 @@ pub async fn promote(warehouse: &Warehouse, city: &City, version: i64, by: By<'_
     let now = warehouse.database.now();
     let name = || city.name.clone();
     let promoted = match models::promote(&mut transaction, city.id, version, by, now).await? {
-        Promoted::Now(model) => model,
+        Promoted::Now(model) => *model,
         Promoted::Before => return Err(Error::IsLive { city: name(), version }),
         Promoted::Unknown => return Err(Error::UnknownModel { city: name(), version }),
     };

@@ -41,7 +41,7 @@ pub struct LedgerEntry {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Promoted {
     /// The model is live now.
-    Now(Model),
+    Now(Box<Model>),
     /// It was live already; there is no new entry.
     Before,
     /// There is no such version.
@@ -69,7 +69,7 @@ pub async fn promote(
     if model.state == ModelState::Live {
         return Ok(Promoted::Before);
     }
-    go_live(transaction, city, model.id, (ModelAction::Promoted, by), now).await.map(Promoted::Now)
+    go_live(transaction, city, model.id, (ModelAction::Promoted, by), now).await.map(|model| Promoted::Now(Box::new(model)))
 }
 
 /// Makes the model live again that the live one has replaced; `None` where there is none.
