@@ -58,20 +58,3 @@ fn sails(canvas: &mut Canvas, mood: &Mood, spot: Spot, half: f32, dice: &mut Dic
     canvas.fill(mast, mood.seen(Colour::hex(0x6A5A48), spot.distance), 1.0);
     canvas.fill(cloth, mood.seen(any_paint(dice).mixed(Colour::hex(0xFFFFFF), 0.5), spot.distance), 1.0);
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn boats_stay_near_their_spot() {
-        for seed in 0..100 {
-            let (mut canvas, mut dice) = (Canvas::new(120, 120), Dice::new(seed));
-            let mood = Mood::any(&mut dice);
-            let spot = Spot { x: 60.0, base: 100.0, storey: 20.0, distance: 0.2 };
-            paint(&mut canvas, &mood, spot, &mut dice);
-            let (bounds, allowed) = (canvas.bounds(canvas.area(), 1).unwrap(), spot.area(&canvas));
-            assert_eq!(bounds.shared(allowed), bounds, "seed {seed}");
-        }
-    }
-}

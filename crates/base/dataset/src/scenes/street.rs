@@ -205,11 +205,14 @@ fn sign(canvas: &mut Canvas, mood: &Mood, spot: Spot, dice: &mut Dice) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::boats;
     use super::*;
 
+    type Painter = fn(&mut Canvas, &Mood, Spot, &mut Dice);
+
     #[test]
-    fn things_stay_near_their_spot() {
-        for seed in 0..300 {
+    fn things_and_boats_stay_near_their_spot() {
+        for (seed, paint) in (0..300).flat_map(|seed| [(seed, paint as Painter), (seed, boats::paint)]) {
             let (mut canvas, mut dice) = (Canvas::new(120, 120), Dice::new(seed));
             let mood = Mood::any(&mut dice);
             let spot = Spot { x: 60.0, base: 100.0, storey: 20.0, distance: 0.2 };
