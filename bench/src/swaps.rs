@@ -2,8 +2,6 @@
 //! and by how much memory grows. All roles run in this process, on SQLite.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +11,9 @@ use serde_json::Value;
 use sightscan_engine::model::{Overrides, Source};
 use sightscan_engine::{EngineChoice, Model};
 use sightscan_roles::{Config, Setup, Stop, models};
+use sightscan_train::By;
+use sightscan_warehouse::Warehouse;
+use sightscan_warehouse::cities::City;
 
 use crate::client::Client;
 use crate::process::resident;
@@ -56,79 +57,89 @@ pub(crate) fn run(subject: &Subject, swaps: &Swaps) -> Result<()> {
     config.serve.follow_ms = 20;
     let setup = Setup::new(config, Some(folder.path()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(publish(subject, &setup))?;
+    let registry = runtime.block_on(Registry::with_two_versions(subject, &setup))?;
     let stop = Stop::new();
-    let up = runtime.spawn(sightscan_roles::up(setup.clone(), stop.clone()));
+    let up = runtime.spawn(sightscan_roles::up(setup, stop.clone()));
     let picture = subject.pictures()?.into_iter().next().context("no picture")?;
-    let request = Arc::new(request(&picture));
+    let (request, seen) = (request(&picture), Seen::default());
     wait_for(address, &request, 2)?;
-    let seen = Arc::new(Seen::default());
-    let clients: Vec<_> = (0..swaps.clients)
-        .map(|_| {
-            let (seen, request) = (Arc::clone(&seen), Arc::clone(&request));
-            std::thread::spawn(move || client(address, &request, &seen))
-        })
-        .collect();
-    let (mut kept, mut early, began) = (Vec::new(), 0, Instant::now());
-    for swap in 0..swaps.swaps {
-        let version = runtime.block_on(swap_once(&setup, swap))?;
-        wait_for(address, &request, version)?;
-        if swaps.leak {
-            kept.push(Model::open(&subject.model_path()?, &Overrides::default(), subject.engine)?);
-        }
-        if swap + 1 == SETTLED.min(swaps.swaps) {
-            early = resident(std::process::id())?;
-        }
-    }
-    let late = resident(std::process::id())?;
-    seen.is_over.store(true, Ordering::Relaxed);
-    clients.into_iter().for_each(|client| drop(client.join()));
+    let (began, mut kept) = (Instant::now(), Vec::new());
+    let memory = std::thread::scope(|scope| {
+        (0..swaps.clients).for_each(|_| drop(scope.spawn(|| client(address, &request, &seen))));
+        let memory = (0..swaps.swaps).map(|swap| {
+            let version = runtime.block_on(registry.swap(swap))?;
+            wait_for(address, &request, version)?;
+            if swaps.leak {
+                kept.push(Model::open(&subject.model_path()?, &Overrides::default(), subject.engine)?);
+            }
+            resident(std::process::id())
+        });
+        let memory: Result<Vec<u64>> = memory.collect();
+        seen.is_over.store(true, Ordering::Relaxed);
+        memory
+    })?;
     stop.cancel();
     runtime.block_on(up)??;
-    report(&seen, swaps, [early, late], began.elapsed())
+    report(&seen, swaps, &memory, began.elapsed())
 }
 
-fn report(seen: &Seen, swaps: &Swaps, [early, late]: [u64; 2], took: Duration) -> Result<()> {
-    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+fn report(seen: &Seen, swaps: &Swaps, memory: &[u64], took: Duration) -> Result<()> {
+    let megabytes =
+        |place: usize| memory.get(place).or(memory.last()).map_or(0.0, |bytes| *bytes as f64 / 1e6);
     let (failed, wrong) = (seen.failed.load(Ordering::Relaxed), seen.wrong.load(Ordering::Relaxed));
     say(&format!(
-        "{} promotions and roll-backs under {} clients in {:.0} s: {} answers, {failed} requests failed, {wrong} answers of a wrong \
-         version; resident {:.1} MB after {SETTLED}, {:.1} MB after all: {:+.1} MB",
+        "{} promotions and roll-backs under {} clients in {:.0} s: {} answers, {failed} requests failed, {wrong} answers of a \
+         wrong version",
         swaps.swaps,
         swaps.clients,
         took.as_secs_f64(),
         seen.answers.load(Ordering::Relaxed),
-        megabytes(early),
-        megabytes(late),
-        megabytes(late) - megabytes(early),
+    ))?;
+    let places = (SETTLED - 1..memory.len()).step_by(memory.len().div_ceil(8).max(1));
+    let steps: Vec<String> = places.map(|place| format!("{:.0}", megabytes(place))).collect();
+    let growth = megabytes(memory.len()) - megabytes(SETTLED - 1);
+    say(&format!(
+        "resident in MB: {}; from the {SETTLED}th swap to the last one {growth:+.1}",
+        steps.join(", ")
     ))?;
     if failed + wrong > 0 { bail!("a swap was seen") } else { Ok(()) }
 }
 
-/// Publishes two versions of a city's model that give each class another name.
-async fn publish(subject: &Subject, setup: &Setup) -> Result<()> {
-    let warehouse = setup.open().await?;
-    for version in 1..=2 {
-        let path: PathBuf = subject.model_path()?;
-        let model = Model::open(&path, &Overrides::default(), EngineChoice::Auto)?;
-        let classes = model.spec().classes.iter().map(|class| format!("v{version} {class}")).collect();
-        let said = Overrides { classes: Some(classes), ..Overrides::from(model.spec()) };
-        let said = Overrides { sha256: None, version: None, ..said };
-        let bytes = Source::read(&path, &Overrides::default())?.onnx;
-        models::publish(&warehouse, "Berlin", bytes.to_vec().into(), toml::to_string(&said)?).await?;
-    }
-    warehouse.database.close().await;
-    Ok(())
+/// The models of a city, as its administrator has them.
+struct Registry {
+    warehouse: Warehouse,
+    city: City,
 }
 
-/// Rolls back to version 1 or promotes version 2; the version that is live then.
-async fn swap_once(setup: &Setup, swap: usize) -> Result<i64> {
-    let model = if swap.is_multiple_of(2) {
-        models::roll_back(setup, "Berlin", "measured").await?
-    } else {
-        models::promote(setup, "Berlin", 2, "measured").await?
-    };
-    Ok(model.version)
+impl Registry {
+    /// Two versions that give each class another name; the second one is live.
+    async fn with_two_versions(subject: &Subject, setup: &Setup) -> Result<Self> {
+        let (warehouse, path) = (setup.open().await?, subject.model_path()?);
+        let model = Model::open(&path, &Overrides::default(), EngineChoice::Auto)?;
+        let publish = async |version| {
+            let classes = model.spec().classes.iter().map(|class| format!("v{version} {class}")).collect();
+            let said = Overrides { classes: Some(classes), ..Overrides::from(model.spec()) };
+            let said = Overrides { sha256: None, version: None, ..said };
+            let onnx = Source::read(&path, &Overrides::default())?.onnx.to_vec();
+            let published =
+                models::publish(&warehouse, "Berlin", onnx.into(), toml::to_string(&said)?).await?;
+            anyhow::Ok(published.0)
+        };
+        publish(1).await?;
+        let city = publish(2).await?;
+        Ok(Self { warehouse, city })
+    }
+
+    /// Rolls back to version 1 or promotes version 2; the version that is live then.
+    async fn swap(&self, swap: usize) -> Result<i64> {
+        let by = By { actor: "bench", why: "measured" };
+        let model = if swap.is_multiple_of(2) {
+            sightscan_train::roll_back(&self.warehouse, &self.city, by).await?
+        } else {
+            sightscan_train::promote(&self.warehouse, &self.city, 2, by).await?
+        };
+        Ok(model.version)
+    }
 }
 
 fn request(picture: &[u8]) -> Vec<u8> {

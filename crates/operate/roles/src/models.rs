@@ -57,7 +57,9 @@ pub async fn publish(
 /// When there is no such city or version, it is live already, or the database does not answer.
 pub async fn promote(setup: &Setup, city: &str, version: i64, why: &str) -> Result<Model> {
     let (warehouse, city) = find(setup, city).await?;
-    Ok(sightscan_train::promote(&warehouse, &city, version, By { actor: ACTOR, why }).await?)
+    let model = sightscan_train::promote(&warehouse, &city, version, By { actor: ACTOR, why }).await?;
+    warehouse.database.close().await;
+    Ok(model)
 }
 
 /// Makes the model live again that the live one of a city has replaced.
@@ -66,7 +68,9 @@ pub async fn promote(setup: &Setup, city: &str, version: i64, why: &str) -> Resu
 /// When there is no such city, no model was live before, or the database does not answer.
 pub async fn roll_back(setup: &Setup, city: &str, why: &str) -> Result<Model> {
     let (warehouse, city) = find(setup, city).await?;
-    Ok(sightscan_train::roll_back(&warehouse, &city, By { actor: ACTOR, why }).await?)
+    let model = sightscan_train::roll_back(&warehouse, &city, By { actor: ACTOR, why }).await?;
+    warehouse.database.close().await;
+    Ok(model)
 }
 
 /// Does what a command says about the models of a city; the lines that it answers.
@@ -88,6 +92,7 @@ pub async fn look_after(setup: &Setup, command: RegistryCommand) -> Result<Vec<S
 async fn history(setup: &Setup, city: &str, limit: u32, json: bool) -> Result<Vec<String>> {
     let (warehouse, city) = find(setup, city).await?;
     let entries = models::history(&warehouse.database, city.id, None, limit).await?;
+    warehouse.database.close().await;
     let line = |item: LedgerItem| if json { serde_json::to_string(&item) } else { Ok(item.to_string()) };
     let lines: std::result::Result<_, _> = entries.into_iter().map(LedgerItem::from).map(line).collect();
     Ok(lines.map_err(std::io::Error::from)?)

@@ -109,9 +109,15 @@ pub enum Error {
         .0.display()
     )]
     Begun(PathBuf),
+    /// Another training was begun there.
+    #[error("the training that was begun there learns other classes: {0}; give another folder with --out")]
+    OtherClasses(String),
     /// The network has learnt nonsense.
     #[error("the loss is no number any more: the rate of learning is too high; lower `rate` in --settings")]
     Diverged,
+    /// Nobody has labelled what is to judge.
+    #[error("{}: no picture of --val is labelled; label some, or leave --val out", .0.display())]
+    NothingToJudgeBy(PathBuf),
     /// The list for validation fits none of the pictures.
     #[error("{}: it names none of the pictures of --data; give their file names, one a line", .0.display())]
     NoneNamed(PathBuf),

@@ -98,7 +98,7 @@ pub(crate) fn judge(
     threads: NonZeroUsize,
     mut tell: impl FnMut(usize, usize),
 ) -> Result<Judgement> {
-    let classes = Classes::new(model, dataset)?;
+    let classes = Classes::new(&model.spec().classes, dataset)?;
     let total = dataset.items.iter().filter(|item| item.is_labelled()).count();
     let mut evaluator = Evaluator::new(dataset.classes.len());
     let mut confusion = Confusion::new(dataset.classes.len());
@@ -179,14 +179,13 @@ impl Readable for Labelled<'_> {
 }
 
 /// Which class of the data set a class of the model is.
-struct Classes {
+pub(crate) struct Classes {
     by_label: HashMap<String, usize>,
     unknown: Vec<String>,
 }
 
 impl Classes {
-    fn new(model: &Model, dataset: &Dataset) -> Result<Self> {
-        let known = &model.spec().classes;
+    pub(crate) fn new(known: &[String], dataset: &Dataset) -> Result<Self> {
         let of_data: HashMap<String, usize> =
             dataset.classes.iter().map(|name| fold(name)).zip(0..).collect();
         let by_label: HashMap<String, usize> =

@@ -30,7 +30,7 @@ pub struct Flags {
     #[arg(value_name = "CITY", conflicts_with_all = ["data", "scenes", "weights", "out", "settings", "size", "batch", "seed", "freeze"])]
     pub city: Option<String>,
     /// With a city: labels with fewer images are left out [default: $MIN_IMAGE_NUMBER_PER_LABEL].
-    #[arg(long, value_name = "N", requires = "city")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["data", "scenes"])]
     pub min_images: Option<u32>,
     /// Labelled pictures: a folder or .zip in the form of YOLO, COCO, Pascal VOC or Label Studio.
     #[arg(long, value_name = "DIR", required_unless_present_any = ["scenes", "city"])]
@@ -187,6 +187,9 @@ fn named(data: Dataset, problems: Problems, list: &str) -> Sets {
 /// Those of another set are for validation.
 fn beside(data: Dataset, problems: Problems, other: &Path) -> Result<Sets> {
     let (validation, others) = read_set(other, None)?;
+    if !validation.items.iter().any(Item::is_labelled) {
+        return Err(Error::NothingToJudgeBy(other.to_owned()));
+    }
     let train = data.items.into_iter().filter(|item| item.split != Some(Split::Test));
     Ok(Sets {
         classes: data.classes,

@@ -5,7 +5,7 @@ use std::path::Path;
 use half::f16;
 use sightscan_engine::onnx::proto::{TensorProto, data_type};
 use sightscan_engine::onnx::{self, ModelProto};
-use sightscan_nn::{Values, Weights};
+use sightscan_nn::{Anchors, Architecture, Values, Weights};
 
 use crate::error::{Error, Result};
 
@@ -38,7 +38,8 @@ pub(crate) fn of_onnx(path: &Path, bytes: &[u8]) -> Result<Weights> {
             add(&mut weights, name, values);
         }
     }
-    add_anchors(&mut weights, &model);
+    let anchors = anchors(&model).map_err(|error| wrong(format!("its anchors cannot be read: {error}")))?;
+    weights.insert_anchors(&anchors);
     Ok(weights)
 }
 
@@ -60,9 +61,9 @@ fn add(weights: &mut Weights, name: &str, values: Values) {
 }
 
 /// Ours say their anchors; exports of Ultralytics have those of COCO unless they say something else.
-fn add_anchors(weights: &mut Weights, model: &ModelProto) {
-    let said = model.metadata(crate::export::ANCHORS).and_then(|text| serde_json::from_str(text).ok());
-    weights.insert_anchors(&said.unwrap_or(sightscan_nn::Architecture::COCO_ANCHORS));
+fn anchors(model: &ModelProto) -> serde_json::Result<Anchors> {
+    let said = model.metadata(crate::export::ANCHORS).map(serde_json::from_str);
+    said.unwrap_or(Ok(Architecture::COCO_ANCHORS))
 }
 
 /// The numbers of a constant of floating-point numbers.

@@ -122,6 +122,33 @@ fn a_loss_that_is_no_number_ends_the_training() {
 }
 
 #[test]
+fn a_training_whose_judge_knows_other_classes_is_refused_at_once_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, items, validation) = (quick(), Items::new(squares(0..2).items), squares(2..3));
+    let others = sightscan_dataset::Dataset { classes: vec!["blue".into(), "grey".into()], ..squares(2..3) };
+    let out = folder.path().join("run");
+    let refused = quietly(&FitOrder { validation: &others, ..order(&config, &items, &validation, &out) });
+    assert!(matches!(refused, Err(Error::NothingInCommon { .. })), "{refused:?}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_training_goes_on_with_its_own_classes_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, items) = (Config { epochs: 1, ..quick() }, Items::new(squares(0..8).items));
+    let validation = squares(8..9);
+    quietly(&order(&config, &items, &validation, folder.path())).unwrap();
+    let classes = ["green".to_owned(), "red".to_owned()];
+    let order = FitOrder {
+        is_resumed: true,
+        classes: &classes,
+        ..order(&config, &items, &validation, folder.path())
+    };
+    let refused = quietly(&order);
+    assert!(matches!(&refused, Err(Error::OtherClasses(classes)) if classes == "red, green"), "{refused:?}");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let (items, validation) = (Items::new(squares(0..2).items), squares(2..3));
     let folder = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@ mod cities;
 mod city_set;
 mod evaluation;
 mod export;
+mod flags;
 mod learning;
 mod site;
 mod squares;

@@ -69,7 +69,9 @@ pub async fn promote(
     if model.state == ModelState::Live {
         return Ok(Promoted::Before);
     }
-    go_live(transaction, city, model.id, (ModelAction::Promoted, by), now).await.map(|model| Promoted::Now(Box::new(model)))
+    go_live(transaction, city, model.id, (ModelAction::Promoted, by), now)
+        .await
+        .map(|model| Promoted::Now(Box::new(model)))
 }
 
 /// Makes the model live again that the live one has replaced; `None` where there is none.

@@ -19,7 +19,7 @@ use super::example::Examples;
 use super::history::{self, Epoch};
 use super::loader::{self, Plan};
 use crate::error::{Error, Result};
-use crate::evaluation::{Judgement, Report, evaluate, judge};
+use crate::evaluation::{Classes, Judgement, Report, evaluate, judge};
 use crate::export::{About, Precision, onnx};
 use crate::plots;
 use crate::sheet::sheet;
@@ -139,6 +139,7 @@ pub struct Trained {
 /// What a checkpoint says beside the weights.
 #[derive(Serialize, Deserialize)]
 struct Note {
+    classes: Vec<String>,
     history: Vec<Epoch>,
 }
 
@@ -160,6 +161,10 @@ pub fn fit(order: &Order<'_>, tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>
     if order.examples.count() == 0 {
         return Err(Error::NoExamples);
     }
+    if is_judged(order.validation) {
+        // Not after hours.
+        Classes::new(order.classes, order.validation)?;
+    }
     let mut run = Run::new(order)?;
     while run.history.len() < order.config.epochs && !run.is_over() {
         run.epoch(tell)?;
@@ -178,22 +183,30 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(order: &'a Order<'a>) -> Result<Self> {
-        fs_err::create_dir_all(order.out)?;
         let checkpoint = order.out.join(CHECKPOINT);
         if checkpoint.exists() && !order.is_resumed {
             return Err(Error::Begun(order.out.to_owned()));
         }
-        let config =
-            toml::to_string_pretty(order.config).map_err(|error| Error::Config(error.to_string()))?;
-        fs_err::write(order.out.join("config.toml"), config)?;
         let steps = order.examples.count().div_ceil(order.config.batch);
         let mut run =
             Self { order, trainer: trainer(order, steps)?, history: Vec::new(), steps, told: HashSet::new() };
         if checkpoint.exists() {
-            let note = run.trainer.resume(&fs_err::read(checkpoint)?)?;
-            run.history = serde_json::from_str::<Note>(&note)?.history;
+            run.resume(&fs_err::read(checkpoint)?)?;
         }
+        let config =
+            toml::to_string_pretty(order.config).map_err(|error| Error::Config(error.to_string()))?;
+        fs_err::create_dir_all(order.out)?;
+        fs_err::write(order.out.join("config.toml"), config)?;
         Ok(run)
+    }
+
+    fn resume(&mut self, checkpoint: &[u8]) -> Result<()> {
+        let note: Note = serde_json::from_str(&self.trainer.resume(checkpoint)?)?;
+        if note.classes != self.order.classes {
+            return Err(Error::OtherClasses(note.classes.join(", ")));
+        }
+        self.history = note.history;
+        Ok(())
     }
 
     /// Whether nothing got better for too long.
@@ -281,7 +294,8 @@ impl<'a> Run<'a> {
             self.keep(&model, report.as_ref())?;
         }
         write_json(&self.order.out.join("history.json"), &self.history)?;
-        let note = serde_json::to_string(&Note { history: self.history.clone() })?;
+        let note = Note { classes: self.order.classes.to_vec(), history: self.history.clone() };
+        let note = serde_json::to_string(&note)?;
         replace(&self.order.out.join(CHECKPOINT), &self.trainer.checkpoint(&note)?)
     }
 
@@ -302,7 +316,7 @@ impl<'a> Run<'a> {
 
     /// The model in a runtime, where there is something to judge it by.
     fn judged(&self, model: &[u8]) -> Result<Option<Arc<Model>>> {
-        if !self.order.validation.items.iter().any(Item::is_labelled) {
+        if !is_judged(self.order.validation) {
             return Ok(None);
         }
         loaded(&self.order.out.join(MODEL), model.to_vec()).map(Some)
@@ -338,6 +352,11 @@ impl<'a> Run<'a> {
         replace(&out.join("validation.jpg"), &sheet(model, validation, threads)?)?;
         Ok(report)
     }
+}
+
+/// Whether there is something to judge a detector by.
+fn is_judged(validation: &Dataset) -> bool {
+    validation.items.iter().any(Item::is_labelled)
 }
 
 /// Whether who listens wants it to go on.
