@@ -34,7 +34,7 @@ fn train_city(city: String, flags: &Flags, config: Config) -> Result<ExitCode> {
     });
     let judged = super::block_on(async { Ok(train::train(&setup, options, tell).await?) });
     bar.finish_and_clear();
-    let train::Judged { model, verdict } = judged?;
+    let train::Judged { model, verdict, .. } = judged?;
     say(format_args!("version {} is {verdict}", model.version))?;
     Ok(if matches!(verdict, train::Verdict::Accepted(_)) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

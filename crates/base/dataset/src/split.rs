@@ -66,7 +66,8 @@ const TEST: usize = 2;
 /// What each item is for, in the order of the items.
 ///
 /// Items of one group stay together: give near-duplicates the same number, so that nothing is tested with what was
-/// learnt. An item that is for testing already stays so, with its group: what was tested with once is never learnt from.
+/// learnt. An item that is for testing already stays so, with its group: what was tested with once is never learnt from. One
+/// that is for training or validation already is never for testing, with its group: what was learnt from once tests nobody.
 /// Each class, and the negatives, are divided by the shares as far as the groups allow. The same items, groups,
 /// shares and seed give the same answer, whatever the order of the items, as long as their names differ.
 ///
@@ -111,6 +112,8 @@ struct Family {
     strata: Strata,
     /// One of them was tested with before.
     is_for_testing: bool,
+    /// One of them was learnt from before.
+    is_learnt: bool,
     /// Decides among equals.
     lot: u64,
 }
@@ -146,7 +149,9 @@ fn family(items: &[Item], members: Vec<usize>, seed: u64) -> Family {
     // By name and not by the number of the group, which may differ from run to run.
     let name = members.iter().map(|&member| items[member].name.as_str()).min().unwrap_or_default();
     let is_for_testing = members.iter().any(|&member| items[member].split == Some(Split::Test));
-    Family { lot: lot(name, seed), members, strata, is_for_testing }
+    let is_learnt =
+        members.iter().any(|&member| items[member].split.is_some_and(|split| split != Split::Test));
+    Family { lot: lot(name, seed), members, strata, is_for_testing, is_learnt }
 }
 
 /// A number that looks random and is the same on every machine and in every version (FNV-1a, mixed).
@@ -176,7 +181,7 @@ impl Division {
             let of_all = self.shares[index] * items as f64 - self.items[index];
             (self.shares[index] * total - given, of_all)
         };
-        let open = (0..3).filter(|&index| self.shares[index] > 0.0);
+        let open = (0..3).filter(|&index| self.shares[index] > 0.0 && !(family.is_learnt && index == TEST));
         let chosen = open.max_by(|&one, &other| {
             let (one, other, order) = (lack(one), lack(other), other.cmp(&one));
             one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1)).then(order)

@@ -1,6 +1,6 @@
 //! Datasets: frozen selections of labelled images that models are trained on.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use sightscan_types::{CityId, DatasetId, ImageId, Sha256};
@@ -79,19 +79,19 @@ async fn create(
     Ok(id)
 }
 
-/// The images of a city that a detector was tested with before: none may learn from them.
+/// What the images of a city were for in its datasets, and whether that was testing: what a detector was tested with none may
+/// learn from, and what one has learnt from none may be tested with. An image that was both was tested with.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn tested(database: &Database, city: CityId) -> Result<HashSet<ImageId>> {
-    let rows: Vec<(String,)> = sql(
-        "SELECT DISTINCT i.image_id FROM datasets d JOIN dataset_images i ON i.dataset_id = d.dataset_id \
-         WHERE d.city_id = $1 AND i.split = 'test'",
-    )
-    .bind(city.to_string())
-    .all(&mut database.session().await?)
-    .await?;
-    rows.iter().map(|(id,)| Error::read("image id", id)).collect()
+pub async fn used(database: &Database, city: CityId) -> Result<HashMap<ImageId, bool>> {
+    let rows: Vec<(String, i64)> =
+        sql("SELECT i.image_id, COUNT(*) FILTER (WHERE i.split = 'test') FROM datasets d \
+         JOIN dataset_images i ON i.dataset_id = d.dataset_id WHERE d.city_id = $1 GROUP BY i.image_id")
+        .bind(city.to_string())
+        .all(&mut database.session().await?)
+        .await?;
+    rows.iter().map(|(id, tested)| Ok((Error::read("image id", id)?, *tested > 0))).collect()
 }
 
 /// The blob that holds the manifest of a dataset; `None` where there is no such dataset.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sightscan_types::names::Slug;
 use sightscan_types::{CityId, DatasetId, ModelAction, ModelId, ModelState, Sha256};
 
-pub use ledger::{By, LedgerEntry, Promoted, history, promote, reject, roll_back};
+pub use ledger::{By, LedgerEntry, Promoted, history, live, promote, reject, roll_back};
 
 use crate::statement::{Statement, sql};
 use crate::tries::Tries;

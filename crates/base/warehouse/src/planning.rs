@@ -30,7 +30,7 @@ pub struct Trainable {
     pub labelled: i64,
     /// Those of them that the newest model, live or not, was not made with; all of them where there is none.
     pub fresh: i64,
-    /// The newest model's version.
+    /// The version of the newest model that was judged, where one is live.
     pub version: Option<i64>,
 }
 
@@ -109,7 +109,9 @@ pub async fn trainable(database: &Database) -> Result<Vec<Trainable>> {
     let rows: Vec<TrainableRow> = sql(
         "WITH latest AS ( \
              SELECT m.city_id, m.version, m.dataset_id, m.considered_images FROM models m \
-             WHERE m.version = (SELECT MAX(n.version) FROM models n WHERE n.city_id = m.city_id)), \
+             WHERE m.version = (SELECT MAX(n.version) FROM models n WHERE n.city_id = m.city_id \
+                 AND n.state <> 'candidate' AND EXISTS ( \
+                     SELECT 1 FROM models l WHERE l.city_id = n.city_id AND l.state = 'live'))), \
          labelled AS ( \
              SELECT ci.city_id, ci.image_id FROM city_images ci JOIN images i ON i.image_id = ci.image_id \
              JOIN labels l ON l.label_id = i.label_id \

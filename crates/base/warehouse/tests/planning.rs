@@ -15,6 +15,7 @@ on_both_engines![
     what_is_not_to_be_labelled_is_not_planned,
     row_37_labelled_images_are_counted_for_training,
     row_38_images_are_fresh_that_the_newest_model_has_not_seen,
+    a_rejected_first_model_does_not_keep_a_city_from_another_training,
     images_of_sparse_sights_are_not_fresh_for_ever,
     only_cities_at_work_are_trained_and_the_one_with_most_fresh_images_first,
 ];
@@ -117,6 +118,24 @@ async fn row_38_images_are_fresh_that_the_newest_model_has_not_seen(test: TestDa
     // What it has seen is not fresh, even if one of them does not count any more.
     test.review(seen[0], Review::Rejected).await;
     assert_eq!(test.trainable().await, [expected(4, 2, 2)]);
+}
+
+async fn a_rejected_first_model_does_not_keep_a_city_from_another_training(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let berlin = test.city_at_work("Berlin", 1).await;
+    test.fill_labelled(&berlin, 3).await;
+    let model = NewModel { considered_images: 3, ..new_model(&berlin) };
+    let candidate = models::register(&test.warehouse, "ours".into(), &model, BY).await.unwrap();
+    let planned = async || test.trainable().await[0].clone();
+    let none = Trainable { city: berlin.id, labelled: 3, fresh: 3, version: None };
+    assert_eq!(planned().await, none);
+    let mut transaction = test.database().begin().await.unwrap();
+    models::reject(&mut transaction, &candidate, BY, 2).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(planned().await, none);
+    // With a live model it is the newest that was judged that counts.
+    test.publish(&berlin, "live", None).await;
+    assert_eq!(planned().await.version, Some(2));
 }
 
 async fn images_of_sparse_sights_are_not_fresh_for_ever(test: TestDatabase) {

@@ -21,9 +21,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes what becomes live, until `stop`.
 pub(crate) async fn keep_written(warehouse: Warehouse, folder: ModelFolder, stop: Stop) {
-    let mut writing = Writing { warehouse, folder, written: HashMap::new() };
+    let mut writing = Writing { warehouse, folder, written: HashMap::new(), told: HashMap::new() };
     while !stop.is_cancelled() {
-        if let Err(error) = writing.look().await {
+        let looked = stop.run_until_cancelled(writing.look()).await;
+        if let Some(Err(error)) = looked {
             // Whether the database answers is watched elsewhere.
             debug!(%error, "what is live cannot be asked now");
         }
@@ -36,6 +37,8 @@ struct Writing {
     folder: ModelFolder,
     /// What was live when it was last looked.
     written: HashMap<Slug, ModelId>,
+    /// Why what is live could not be written, so that it is told once.
+    told: HashMap<Slug, String>,
 }
 
 impl Writing {
@@ -44,17 +47,31 @@ impl Writing {
             if self.written.get(&current.slug) == Some(&current.model) {
                 continue;
             }
-            match self.write(&current).await {
-                Ok(()) => info!(city = %current.slug, version = current.version, "model is in the folder"),
-                // The blobs may come back.
-                Err(error @ (Error::Blobs(_) | Error::Database(_))) => return Err(error),
-                Err(error) => {
-                    warn!(city = %current.slug, version = current.version, %error, "model cannot be written to the folder");
-                }
-            }
-            self.written.insert(current.slug, current.model);
+            let written = self.write(&current).await;
+            self.note(current, written);
         }
         Ok(())
+    }
+
+    /// What could not be written is tried again, except for a model that no engine takes.
+    fn note(&mut self, current: CurrentModel, written: Result<()>) {
+        let (city, version) = (current.slug, current.version);
+        let is_over = matches!(written, Ok(()) | Err(Error::Model(_)));
+        match written {
+            Ok(()) => {
+                info!(%city, version, "model is in the folder");
+                self.told.remove(&city);
+            }
+            Err(error) => {
+                let why = format!("version {version}: {error}");
+                if self.told.insert(city.clone(), why.clone()).as_ref() != Some(&why) {
+                    warn!(%city, version, %error, "model cannot be written to the folder");
+                }
+            }
+        }
+        if is_over {
+            self.written.insert(city, current.model);
+        }
     }
 
     async fn write(&self, current: &CurrentModel) -> Result<()> {

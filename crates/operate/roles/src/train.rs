@@ -1,6 +1,6 @@
 //! Training a city's detector now, as its job would.
 
-use sightscan_train::{Begun, Training, conclude};
+use sightscan_train::{Begun, GoOn, Training, conclude};
 pub use sightscan_train::{Judged, Tell, Verdict};
 use sightscan_types::TrainCity;
 use sightscan_warehouse::Warehouse;
@@ -39,7 +39,8 @@ pub async fn train(setup: &Setup, options: Options, tell: Tell) -> Result<Judged
         epochs: options.epochs.and_then(|epochs| u32::try_from(epochs).ok()).unwrap_or(cities.epochs),
         min_images_per_label: options.min_images_per_label.unwrap_or(cities.min_images_per_label),
     };
-    let begun = Begun { key: ACTOR, goes_on: options.is_resumed };
+    let goes_on = if options.is_resumed { GoOn::Must } else { GoOn::Never };
+    let begun = Begun { place: "shell", key: ACTOR, goes_on };
     let judged = training(setup, &warehouse).train(&order, begun, tell).await?;
     conclude(&warehouse, &judged, ACTOR).await?;
     warehouse.database.close().await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sightscan_engine::Model;
 use sightscan_http::health::Vitals;
@@ -15,7 +15,7 @@ use crate::admission::Admission;
 use crate::config::Config;
 use crate::error::{PutError, StartError};
 use crate::health::{self, Drain};
-use crate::http::{self, App};
+use crate::http::{self, App, GREATEST_DEADLINE};
 use crate::metrics::Metrics;
 use crate::models::{Models, Served, engine_factory};
 use crate::pool::{Factory, Pool, Size, lock};
@@ -103,12 +103,17 @@ impl Detection {
         self.app.pool.renew(generation);
         let loaded = async {
             while !self.app.pool.has_renewed(generation) {
+                if self.app.pool.has_refused(generation) {
+                    return Err(PutError::Refused);
+                }
                 tokio::time::sleep(LOOK).await;
             }
+            Ok(())
         };
-        let patience = self.app.config.stuck_after();
+        // One worker after the other.
+        let patience = self.app.config.stuck_after() * u32::try_from(self.app.workers).unwrap_or(u32::MAX);
         let in_time = tokio::time::timeout(patience, loaded).await;
-        in_time.map_err(|_| PutError::NotLoaded(patience))?;
+        in_time.unwrap_or(Err(PutError::NotLoaded(patience)))?;
         let proof = health::prove(&self.app, served).await;
         proof.map_err(|problem| PutError::NoAnswer(problem.cause().unwrap_or(problem.detail()).to_owned()))
     }
@@ -118,7 +123,9 @@ impl Detection {
         let Some(old) = old else { return };
         let app = Arc::clone(&self.app);
         self.keep(tokio::spawn(async move {
-            while Arc::strong_count(&old) > 1 {
+            let began = Instant::now();
+            // No request takes longer; only a worker that is stuck for good may still have it then.
+            while Arc::strong_count(&old) > 1 && began.elapsed() < GREATEST_DEADLINE {
                 tokio::time::sleep(LOOK).await;
             }
             app.pool.renew(app.models.let_go());
@@ -217,15 +224,15 @@ mod tests {
         Model::open(&path, &Overrides::default(), EngineChoice::Rten).unwrap()
     }
 
-    /// Whether a model is given back, once the workers have let go of what is not served.
-    async fn is_given_back(detection: &Detection, model: &Weak<Model>) -> bool {
-        // Two changes: the worker of the old one's end, and the one that comes after it.
-        let generation = detection.app.models.let_go();
-        detection.app.pool.renew(generation);
-        while !detection.app.pool.has_renewed(generation) {
-            tokio::task::yield_now().await;
-        }
-        model.upgrade().is_none()
+    /// Waits until nobody holds a model but so many others.
+    async fn only_held_by(others: usize, model: &Weak<Model>) {
+        let wait = async {
+            while model.strong_count() > others {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let count = || model.strong_count();
+        assert!(tokio::time::timeout(Duration::from_secs(20), wait).await.is_ok(), "{} hold it", count());
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -233,16 +240,17 @@ mod tests {
         let first = model();
         let old = Arc::downgrade(&first);
         let detection = Detection::start(Config::default(), vec![first]).unwrap();
-        assert!(!is_given_back(&detection, &old).await, "it is served");
         let second = model();
         // A leak on purpose must be seen.
         let (next, leak) = (Arc::downgrade(&second), Arc::clone(&second));
         detection.put(second).await.unwrap();
-        assert!(is_given_back(&detection, &old).await);
+        only_held_by(0, &old).await;
+        assert!(next.strong_count() > 1, "it is served");
         detection.remove("colour_box").await;
-        assert!(!is_given_back(&detection, &next).await, "somebody has kept it");
+        only_held_by(1, &next).await;
+        assert!(next.upgrade().is_some(), "somebody has kept it");
         drop(leak);
-        assert!(is_given_back(&detection, &next).await);
+        only_held_by(0, &next).await;
         assert!(detection.close().await);
     }
 }

@@ -34,8 +34,11 @@ pub enum StartError {
 #[non_exhaustive]
 pub enum PutError {
     /// Not every worker has it.
-    #[error("the workers could not load it within {} seconds; the log says why", .0.as_secs())]
+    #[error("the workers did not load it within {} seconds", .0.as_secs())]
     NotLoaded(std::time::Duration),
+    /// A worker has tried.
+    #[error("a worker cannot load it; the log says why")]
+    Refused,
     /// It fails on a test picture.
     #[error("it does not answer a test picture: {0}")]
     NoAnswer(String),

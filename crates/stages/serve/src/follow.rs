@@ -1,14 +1,17 @@
 //! The models of a folder, and what becomes live there while they are served.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sightscan_engine::model::{ModelFolder, Overrides, Reference};
 use sightscan_engine::{EngineChoice, Model, ModelError};
 use tracing::{error, info};
 
 use crate::Detection;
+
+/// A version that could not be served is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// Which models are served.
 #[derive(Debug, Clone)]
@@ -60,7 +63,7 @@ impl Detection {
         let pause = self.config().follow_pause();
         let following = Following {
             served: self.versions(),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
             detection: Arc::downgrade(self),
             choice,
         };
@@ -74,8 +77,8 @@ struct Following {
     choice: Choice,
     /// What was served when it was last looked.
     served: Versions,
-    /// Versions that could not be served: they are not tried again.
-    refused: BTreeSet<(String, String)>,
+    /// Versions that could not be served, by name, and when that was.
+    refused: BTreeMap<String, (String, Instant)>,
 }
 
 impl Following {
@@ -97,7 +100,7 @@ impl Following {
         };
         for (name, version) in &live {
             let is_new = self.choice.follows(name) && self.served.get(name) != Some(version);
-            if is_new && !self.refused.contains(&(name.clone(), version.clone())) {
+            if is_new && !self.is_refused(name, version) {
                 self.change(detection, name, version).await;
             }
         }
@@ -111,20 +114,27 @@ impl Following {
     }
 
     async fn change(&mut self, detection: &Detection, name: &str, version: &str) {
-        match self.serve(detection, name).await {
+        match self.serve(detection, name, version).await {
             Ok(()) => {
+                self.refused.remove(name);
                 info!(model = name, version, "model is served from now on");
                 self.served.insert(name.to_owned(), version.to_owned());
             }
             Err(why) => {
                 error!(model = name, version, why, "the live version cannot be served; the one before stays");
-                self.refused.insert((name.to_owned(), version.to_owned()));
+                self.refused.insert(name.to_owned(), (version.to_owned(), Instant::now()));
             }
         }
     }
 
-    async fn serve(&self, detection: &Detection, name: &str) -> Result<(), String> {
-        let (choice, reference) = (self.choice.clone(), named(name));
+    /// Whether this version could not be served a moment ago.
+    fn is_refused(&self, name: &str, version: &str) -> bool {
+        self.refused.get(name).is_some_and(|(refused, at)| refused == version && at.elapsed() < AGAIN)
+    }
+
+    async fn serve(&self, detection: &Detection, name: &str, version: &str) -> Result<(), String> {
+        let choice = self.choice.clone();
+        let reference = Reference::Named { name: name.to_owned(), version: Some(version.to_owned()) };
         let model = tokio::task::spawn_blocking(move || choice.load(&reference)).await;
         let model = model.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         detection.put(model).await.map_err(|error| error.to_string())

@@ -121,9 +121,11 @@ pub(crate) async fn prove(app: &App, model: &Arc<Served>) -> Result<(), Problem>
     let work = Work { model, picture: Bytes::from_static(CANARY), options, drawing: None };
     let deadline = Instant::now() + app.config.stuck_after();
     let reply = app.pool.submit(work, deadline, Arc::new(Hold::default()))?;
-    match reply.await {
-        Ok(result) => result.map(drop).map_err(Problem::from),
-        Err(_) => Err(Problem::internal("the canary was dropped")),
+    match tokio::time::timeout_at(deadline.into(), reply).await {
+        Ok(Ok(result)) => result.map(drop).map_err(Problem::from),
+        Ok(Err(_)) => Err(Problem::internal("the canary was dropped")),
+        // The worker is stuck, or all are.
+        Err(_) => Err(Problem::internal("the canary was not answered in time")),
     }
 }
 

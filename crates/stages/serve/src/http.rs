@@ -27,6 +27,7 @@ use crate::pool::{Done, Pool, Work};
 pub(crate) const DEADLINE: HeaderName = HeaderName::from_static("x-sightscan-deadline-ms");
 /// No request may take longer, whatever its header says.
 const GREATEST_DEADLINE_MS: u64 = 600_000;
+pub(crate) const GREATEST_DEADLINE: Duration = Duration::from_millis(GREATEST_DEADLINE_MS);
 
 /// What the handlers share.
 #[derive(Debug)]

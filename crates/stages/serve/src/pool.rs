@@ -170,7 +170,7 @@ impl Pool {
         self.shared.queue.len()
     }
 
-    /// Has every worker load and let go of models, each as soon as it has answered the picture at hand.
+    /// Has every worker load and let go of models, one after the other, each as soon as it has answered the picture at hand.
     pub(crate) fn renew(&self, generation: u64) {
         self.shared.queue.renew(generation);
     }
@@ -181,6 +181,11 @@ impl Pool {
             .iter()
             .filter(|slot| !slot.has_ended() && !slot.is_stuck())
             .all(|slot| slot.has_renewed(generation))
+    }
+
+    /// Whether a worker could not.
+    pub(crate) fn has_refused(&self, generation: u64) -> bool {
+        lock(&self.slots).iter().any(|slot| slot.has_refused(generation))
     }
 
     pub(crate) fn condition(&self) -> Condition {
@@ -199,6 +204,9 @@ impl Pool {
             if !slot.superseded.swap(true, Ordering::Relaxed) {
                 error!(worker = slot.number, busy_ms = slot.busy_for().as_millis() as u64, "worker is stuck");
                 self.shared.metrics.given_up.increment(1);
+                if slot.take_renewing() {
+                    self.shared.queue.renewed();
+                }
             }
         }
         let workers = self.shared.size.workers.get();

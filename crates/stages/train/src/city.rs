@@ -15,7 +15,7 @@ use sightscan_dataset::{Dataset, Split};
 use sightscan_engine::model::{ModelFolder, Overrides, Reference};
 use sightscan_engine::runtime::available_threads;
 use sightscan_nn::{Architecture, Weights};
-use sightscan_types::{DatasetId, TrainCity};
+use sightscan_types::{DatasetId, ModelId, TrainCity};
 use sightscan_warehouse::cities::{self, City};
 use sightscan_warehouse::models::{self, By, Model, NewModel};
 use sightscan_warehouse::{Error as WarehouseError, Warehouse};
@@ -28,9 +28,10 @@ use crate::learn::{Config, Event, FitOrder, Items, Start, Trained, fit};
 use crate::settings::Settings;
 use crate::start::{of_onnx, read_weights};
 
-/// How often a folder that another training still has is tried, and the pause between.
-const TRIES: usize = 100;
+/// How often is looked whether another training has let go of the folder.
 const PAUSE: Duration = Duration::from_millis(300);
+/// After so many pauses it is told that somebody else has it.
+const NEWS: u32 = 10;
 /// Says what a training in the folder is.
 const BEGUN: &str = "training.json";
 /// The entry of the model's metadata that says how it came to be, as JSON.
@@ -59,15 +60,45 @@ pub struct Judged {
     pub model: Model,
     /// What the gate says.
     pub verdict: Verdict,
+    /// The model that was live when the gate was asked: the verdict is about no other one.
+    pub live: Option<ModelId>,
+    /// Where the training was.
+    folder: PathBuf,
+}
+
+impl Judged {
+    /// The verdict was acted upon: the training is over, and its folder holds results only.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn close(&self) -> Result<()> {
+        match fs_err::remove_file(self.folder.join(BEGUN)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whose training it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Begun<'a> {
-    /// Who trains: a job, or somebody at the shell.
+    /// The folder of the city's folder that it is in: `job` or `shell`.
+    pub place: &'a str,
+    /// Who trains.
     pub key: &'a str,
     /// Whether a training that was begun under this key goes on.
-    pub goes_on: bool,
+    pub goes_on: GoOn,
+}
+
+/// Whether a training goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoOn {
+    /// It begins anew.
+    Never,
+    /// It goes on where there is one with the same settings.
+    IfThere,
+    /// There must be one with the same settings.
+    Must,
 }
 
 /// What the training in a folder is.
@@ -121,8 +152,8 @@ impl Training {
     pub async fn train(&self, order: &TrainCity, begun: Begun<'_>, tell: Tell) -> Result<Judged> {
         let database = &self.warehouse.database;
         let city = cities::by_id(database, order.city).await?.ok_or(Error::NoCity(order.city))?;
-        let folder = self.folder.join(city.slug.as_str());
-        let lock = lock(&folder).await?;
+        let folder = self.folder.join(city.slug.as_str()).join(begun.place);
+        let lock = lock(&folder, &tell).await?;
         let key = begun.key;
         let (begun, set) = self.begin(order, begun, &city, &folder).await?;
         let live = models::current(database, &city.slug).await?;
@@ -135,7 +166,7 @@ impl Training {
             gate: self.settings.gate,
             set,
             city: city.clone(),
-            out: folder,
+            out: folder.clone(),
             threads: available_threads(),
             tell: stop.listening(tell),
         };
@@ -156,21 +187,25 @@ impl Training {
         };
         let by = By { actor: key, why: "it was trained" };
         let model = models::register(&self.warehouse, made.onnx.into(), &new, by).await?;
-        Ok(Judged { model, verdict: made.verdict })
+        Ok(Judged { model, verdict: made.verdict, live: live.map(|live| live.id), folder })
     }
 
     /// The training that goes on in the folder, or a new one.
     async fn begin(
         &self,
         order: &TrainCity,
-        Begun { key, goes_on }: Begun<'_>,
+        Begun { key, goes_on, .. }: Begun<'_>,
         city: &City,
         folder: &Path,
     ) -> Result<(InFolder, CitySet)> {
         let learning = Config { epochs: order.epochs as usize, ..self.settings.learning.clone() };
         learning.check()?;
-        let is_same = |begun: &InFolder| goes_on && begun.key == key && begun.learning == learning;
-        if let Some(begun) = read_begun(folder).filter(is_same) {
+        let is_same = |begun: &InFolder| begun.key == key && begun.learning == learning;
+        let begun = read_begun(folder).filter(is_same);
+        if goes_on == GoOn::Must && begun.is_none() {
+            return Err(Error::NothingToGoOn(folder.to_owned()));
+        }
+        if let Some(begun) = begun.filter(|_| goes_on != GoOn::Never) {
             let set = open(&self.warehouse, begun.dataset).await?;
             return Ok((begun, set));
         }
@@ -368,19 +403,23 @@ fn read_begun(folder: &Path) -> Option<InFolder> {
     serde_json::from_slice(&fs_err::read(folder.join(BEGUN)).ok()?).ok()
 }
 
-/// The right to train in a folder, until it is dropped. A training that was just ended may need a step to let go.
-async fn lock(folder: &Path) -> Result<fs_err::File> {
+/// The right to train in a folder, until it is dropped; waits while another training has it.
+async fn lock(folder: &Path, tell: &Tell) -> Result<fs_err::File> {
     if let Some(parent) = folder.parent() {
         fs_err::create_dir_all(parent)?;
     }
     let file = fs_err::File::create(folder.with_extension("lock"))?;
-    for _ in 0..TRIES {
-        if file.file().try_lock().is_ok() {
-            return Ok(file);
+    let mut pauses = 0_u32;
+    while file.file().try_lock().is_err() {
+        pauses += 1;
+        // One that was just ended needs a step to let go; that is no news.
+        let note = Event::Note(format!("{}: another training runs here; this one waits", folder.display()));
+        if pauses == NEWS && tell(&note).is_break() {
+            return Err(Error::Ended);
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Err(Error::Locked(folder.to_owned()))
+    Ok(file)
 }
 
 /// Ends the computing when nobody waits for it any more.

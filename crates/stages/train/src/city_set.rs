@@ -1,6 +1,6 @@
 //! What a city's detector learns from, frozen.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,15 +45,16 @@ pub struct CitySet {
 /// boxes. The same labelled images and the same order give the same manifest.
 ///
 /// Images whose boxes are all of sparse classes are left out; negatives are kept. Near-duplicates are never on both
-/// sides of a division, and what the city's detectors were tested with before stays for testing.
+/// sides of a division; what the city's detectors were tested with before stays for testing, and what they have learnt from is
+/// never for testing.
 ///
 /// # Errors
 /// [`Error::TooFewImages`] when no class has enough images; otherwise when the warehouse does not answer.
 pub async fn choose(warehouse: &Warehouse, order: &Order) -> Result<CitySet> {
     let order = *order;
     let gathered = gather(warehouse, order.city, Only::Labelled, Arc::new(|| {})).await?;
-    let tested = datasets::tested(&warehouse.database, order.city).await?;
-    let composed = tokio::task::spawn_blocking(move || compose(gathered, &tested, &order)).await??;
+    let used = datasets::used(&warehouse.database, order.city).await?;
+    let composed = tokio::task::spawn_blocking(move || compose(gathered, &used, &order)).await??;
     let Composed { dataset, images, labelled, sparse, problems } = composed;
     let splits = dataset.items.iter().map(|item| column(item.split.unwrap_or(Split::Train)));
     let new = NewDataset {
@@ -96,7 +97,7 @@ struct Composed {
     problems: Problems,
 }
 
-fn compose(gathered: Gathered, tested: &HashSet<ImageId>, order: &Order) -> Result<Composed> {
+fn compose(gathered: Gathered, used: &HashMap<ImageId, bool>, order: &Order) -> Result<Composed> {
     let groups = gathered.near_duplicates();
     let Gathered { dataset, images, problems, .. } = gathered;
     let counts = images_of_classes(&dataset);
@@ -108,7 +109,9 @@ fn compose(gathered: Gathered, tested: &HashSet<ImageId>, order: &Order) -> Resu
     let mut kept: Vec<(Item, ImageId, u64)> = Vec::with_capacity(images.len());
     for ((mut item, image), group) in dataset.items.into_iter().zip(images).zip(groups) {
         if keep_classes(&mut item.labels, &numbers) {
-            item.split = tested.contains(&image).then_some(Split::Test);
+            // So that it is neither learnt and tested with by one, nor by one after the other.
+            let was = |is_tested: &bool| if *is_tested { Split::Test } else { Split::Train };
+            item.split = used.get(&image).map(was);
             kept.push((item, image, group));
         }
     }

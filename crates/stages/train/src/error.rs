@@ -127,9 +127,12 @@ pub enum Error {
     /// The base weights are not there.
     #[error("train.base: `{0}` is neither a file nor a model of the model folder ({1}); give one, or `none`")]
     Base(String, String),
-    /// Somebody else trains there.
-    #[error("{}: another training of this city runs here; wait for it, or end it", .0.display())]
-    Locked(PathBuf),
+    /// No training was begun there, or one with other settings.
+    #[error("{}: no training with these settings was begun here; leave out --resume, or give the same settings", .0.display())]
+    NothingToGoOn(PathBuf),
+    /// The verdict is about another live model.
+    #[error("another model of the city has become live meanwhile; judge the candidate again with --resume")]
+    LiveHasChanged,
     /// A network finds nothing at all.
     #[error(transparent)]
     Detect(#[from] sightscan_engine::DetectError),

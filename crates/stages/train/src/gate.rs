@@ -11,7 +11,7 @@ use sightscan_engine::model::{Overrides, Source};
 use sightscan_engine::{EngineChoice, Model};
 use sightscan_nn::Weights;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluation::{Report, evaluate};
 use crate::golden;
 
@@ -114,7 +114,11 @@ impl Gate {
             return Ok(Seen::refused(what));
         }
         let report = evaluate(&model, test, threads, |_, _| {})?;
-        let before = live.map(|live| (live.version, look(live, test, threads)));
+        let before =
+            live.map(|live| Ok::<_, Error>((live.version, look(live, test, threads)?))).transpose()?;
+        if let Some((_, Some(live))) = &before {
+            both_saw_the_same(&report, live)?;
+        }
         let verdict = self.decide(&report, before.as_ref().map(|(version, live)| (*version, live.as_ref())));
         Ok(Seen { verdict, report: Some(report), live: before.and_then(|(_, live)| live) })
     }
@@ -148,11 +152,21 @@ impl Gate {
     }
 }
 
-/// How good the live model is, where it can be looked at.
-fn look(live: &Live, test: &Dataset, threads: NonZeroUsize) -> Option<Report> {
-    let overrides = toml::from_str::<Overrides>(&live.specification).ok()?;
-    let model = load(&live.onnx, overrides).ok()?;
-    evaluate(&model, test, threads, |_, _| {}).ok()
+/// Two models are compared by the same pictures only. One that could not be read for a moment can be the next time.
+fn both_saw_the_same(own: &Report, live: &Report) -> Result<()> {
+    let lost = || own.problems.iter().chain(&live.problems).next().cloned().unwrap_or_default();
+    if own.images == live.images { Ok(()) } else { Err(Error::NoPictures(lost())) }
+}
+
+/// How good the live model is; `None` where it cannot be compared: it does not load, or knows none of the sights.
+fn look(live: &Live, test: &Dataset, threads: NonZeroUsize) -> Result<Option<Report>> {
+    let Ok(overrides) = toml::from_str::<Overrides>(&live.specification) else { return Ok(None) };
+    let Ok(model) = load(&live.onnx, overrides) else { return Ok(None) };
+    match evaluate(&model, test, threads, |_, _| {}) {
+        Ok(report) => Ok(Some(report)),
+        Err(Error::NothingInCommon { .. } | Error::Classifier(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A model in the serving engine.

@@ -3,6 +3,7 @@
 //! The model that is published has been exported, rounded to 16 bits and loaded into another engine. What it finds in the
 //! same pictures must be the same, or something was lost on the way.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ pub(crate) fn differs<'a>(
     let mut engines = Detector::new(Arc::clone(model), threads)?;
     let mut golden = 0;
     for item in items.filter(|item| !item.is_negative()).take(PICTURES) {
-        let Some(Ok(bytes)) = item.picture.as_ref().map(Picture::read) else { continue };
+        let Some(bytes) = bytes(item)? else { continue };
         let (Some(expected), Some(found)) =
             (found(&mut trainers, &bytes, SURE)?, found(&mut engines, &bytes, NEARLY_SURE)?)
         else {
@@ -77,6 +78,18 @@ pub(crate) fn differs<'a>(
         }
     }
     Ok((golden == 0).then(|| "its network is sure of nothing in the pictures that it should know".to_owned()))
+}
+
+/// The bytes of a picture; `None` where they are lost or damaged for good.
+fn bytes(item: &Item) -> Result<Option<Vec<u8>>> {
+    match item.picture.as_ref().map(Picture::read) {
+        None => Ok(None),
+        Some(Ok(bytes)) => Ok(Some(bytes)),
+        Some(Err(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            Ok(None)
+        }
+        Some(Err(error)) => Err(error.into()),
+    }
 }
 
 /// What is found in a picture; `None` where it is no picture that can be read.

@@ -25,7 +25,7 @@ mod settings;
 mod sheet;
 mod start;
 
-pub use city::{Begun, Judged, Tell, Training};
+pub use city::{Begun, GoOn, Judged, Tell, Training};
 pub use city_set::{CitySet, Order, choose, open};
 pub use error::{Error, Result};
 pub use evaluation::{ClassReport, Report, detections, evaluate};

@@ -51,10 +51,11 @@ pub async fn roll_back(warehouse: &Warehouse, city: &City, by: By<'_>) -> Result
 /// # Errors
 /// When the database does not answer.
 pub async fn conclude(warehouse: &Warehouse, judged: &Judged, actor: &str) -> Result<()> {
-    let Judged { model, verdict } = judged;
+    let Judged { model, verdict, .. } = judged;
     let by = By { actor, why: verdict.why() };
     let mut transaction = warehouse.database.begin().await?;
     let now = warehouse.database.now();
+    still_live(&mut transaction, judged).await?;
     match verdict {
         Verdict::Accepted(_) => {
             models::promote(&mut transaction, model.city, model.version, by, now).await?;
@@ -62,7 +63,17 @@ pub async fn conclude(warehouse: &Warehouse, judged: &Judged, actor: &str) -> Re
         }
         Verdict::Rejected(_) => drop(models::reject(&mut transaction, model, by, now).await?),
     }
-    Ok(transaction.commit().await?)
+    transaction.commit().await?;
+    judged.close()
+}
+
+/// Whether the verdict is about the model that is live; it stays so until the transaction ends.
+///
+/// # Errors
+/// [`Error::LiveHasChanged`] when another one has become live; otherwise when the database does not answer.
+pub(crate) async fn still_live(transaction: &mut Transaction, judged: &Judged) -> Result<()> {
+    let live = models::live(transaction, judged.model.city).await?;
+    if live == judged.live { Ok(()) } else { Err(Error::LiveHasChanged) }
 }
 
 /// The state of a city that has a live model: live, unless somebody has paused it.

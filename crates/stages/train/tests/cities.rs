@@ -12,7 +12,9 @@ use sightscan_engine::{EngineChoice, Model};
 use sightscan_jobs::{Registry, Runner, RunnerConfig, Summary, Wish, enqueue};
 use sightscan_nn::{Architecture, Device, Yolov5};
 use sightscan_testkit::database::TestDatabase;
-use sightscan_train::{Begun, Config, Error, Event, Gate, Settings, Tell, Training, Verdict, jobs};
+use sightscan_train::{
+    Begun, Config, Error, Event, Gate, GoOn, Settings, Tell, Training, Verdict, conclude, jobs,
+};
 use sightscan_types::{JobState, ModelAction, ModelState, TrainCity};
 use sightscan_warehouse::jobs::Filter;
 use sightscan_warehouse::models;
@@ -192,7 +194,7 @@ async fn a_training_that_was_ended_goes_on_under_its_key_only() {
             if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
     };
-    let job = Begun { key: "job 1", goes_on: true };
+    let job = Begun { place: "job", key: "job 1", goes_on: GoOn::IfThere };
     assert!(matches!(training.train(&order, job, told(1)).await, Err(Error::Ended)));
     let judged = training.train(&order, job, told(usize::MAX)).await.unwrap();
     assert_eq!(*epochs.lock().unwrap(), [1, 2, 3]);
@@ -200,21 +202,52 @@ async fn a_training_that_was_ended_goes_on_under_its_key_only() {
     // It was finished; the same job finds the same candidate again.
     let again = training.train(&order, job, told(usize::MAX)).await.unwrap();
     assert_eq!((again.model.id, epochs.lock().unwrap().len()), (judged.model.id, 3));
-    let other = Begun { key: "job 2", goes_on: true };
+    let other = Begun { place: "job", key: "job 2", goes_on: GoOn::IfThere };
     assert!(matches!(training.train(&order, other, told(1)).await, Err(Error::Ended)));
     assert_eq!(epochs.lock().unwrap().last(), Some(&1));
+    // What must go on is not begun anew.
+    let must = |key| Begun { place: "job", key, goes_on: GoOn::Must };
+    assert!(matches!(training.train(&order, must("job 1"), told(1)).await, Err(Error::NothingToGoOn(_))));
     // Other settings make it another training.
     let mut other_way = training.clone();
     other_way.settings.learning = Config { seed: 5, ..quick() };
+    assert!(matches!(other_way.train(&order, must("job 2"), told(1)).await, Err(Error::NothingToGoOn(_))));
     assert!(matches!(other_way.train(&order, other, told(1)).await, Err(Error::Ended)));
     assert_eq!(epochs.lock().unwrap().last(), Some(&1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_about_another_live_model_is_not_acted_upon() {
+    let site = city("Lima", 40).await;
+    let training = training(&site, Gate { least: 0.0, ..Gate::default() });
+    let quietly: Tell = Arc::new(|_| ControlFlow::Continue(()));
+    let shell = |goes_on| Begun { place: "shell", key: "admin", goes_on };
+    let order = order(&site, 1);
+    let judged = training.train(&order, shell(GoOn::Never), Arc::clone(&quietly)).await.unwrap();
+    let new = models::NewModel {
+        city: site.city,
+        specification: String::new(),
+        dataset: None,
+        parent: None,
+        considered_images: 0,
+        metrics: "{}".to_owned(),
+    };
+    let by = sightscan_train::By { actor: "ada", why: "meanwhile" };
+    models::publish(&site.warehouse, "another".into(), &new, by).await.unwrap();
+    let refused = conclude(&site.warehouse, &judged, "admin").await.unwrap_err();
+    assert!(matches!(refused, Error::LiveHasChanged), "{refused}");
+    assert_eq!(version(&site, judged.model.version).await.state, ModelState::Candidate);
+    let again = training.train(&order, shell(GoOn::Must), quietly).await.unwrap();
+    assert_eq!(again.model.id, judged.model.id, "the same candidate, judged anew");
+    conclude(&site.warehouse, &again, "admin").await.unwrap();
+    assert_ne!(version(&site, judged.model.version).await.state, ModelState::Candidate);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_future_that_is_dropped_lets_go_of_the_folder() {
     let site = city("Bonn", 40).await;
     let training = training(&site, Gate::default());
-    let (order, begun) = (order(&site, 1000), Begun { key: "job 1", goes_on: true });
+    let (order, begun) = (order(&site, 1000), Begun { place: "job", key: "job 1", goes_on: GoOn::IfThere });
     let (started, start) = tokio::sync::oneshot::channel();
     let started = Mutex::new(Some(started));
     let tell: Tell = Arc::new(move |event| {

@@ -149,7 +149,12 @@ pub(super) async fn go_live(
     of_id(transaction, model).await
 }
 
-async fn live(transaction: &mut Transaction, city: CityId) -> Result<Option<ModelId>> {
+/// The live model of a city, which stays so until the transaction ends.
+///
+/// # Errors
+/// As [`promote`].
+pub async fn live(transaction: &mut Transaction, city: CityId) -> Result<Option<ModelId>> {
+    cities::lock(transaction, city).await?;
     let row: Option<(String,)> = sql("SELECT model_id FROM models WHERE city_id = $1 AND state = 'live'")
         .bind(city.to_string())
         .optional(transaction)

@@ -53,6 +53,8 @@ struct State {
     closed: bool,
     /// Of the models that workers should have loaded.
     generation: u64,
+    /// A worker loads and lets go of models; the others answer meanwhile.
+    is_renewing: bool,
 }
 
 impl Queue {
@@ -82,7 +84,8 @@ impl Queue {
         let mut state = lock(&self.state);
         loop {
             // Before the next picture: with pictures always waiting it would never come to it.
-            if state.generation > generation {
+            if state.generation > generation && !state.is_renewing {
+                state.is_renewing = true;
                 return Next::Renew(state.generation);
             }
             match state.jobs.pop_front() {
@@ -102,6 +105,12 @@ impl Queue {
         let mut state = lock(&self.state);
         state.generation = state.generation.max(generation);
         drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The worker that renewed its models is done, or was given up: the next one may.
+    pub(super) fn renewed(&self) {
+        lock(&self.state).is_renewing = false;
         self.changed.notify_all();
     }
 

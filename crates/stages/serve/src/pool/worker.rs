@@ -30,6 +30,10 @@ pub(super) struct Slot {
     busy_since: AtomicU64,
     /// Of the models that are loaded.
     generation: AtomicU64,
+    /// The generation whose models could not be loaded.
+    refused: AtomicU64,
+    /// Models are being loaded and let go of.
+    renewing: AtomicBool,
 }
 
 impl Slot {
@@ -42,6 +46,8 @@ impl Slot {
             start: Instant::now(),
             busy_since: AtomicU64::new(IDLE),
             generation: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            renewing: AtomicBool::new(false),
         }
     }
 
@@ -61,6 +67,16 @@ impl Slot {
     /// Whether the worker has the models of this generation.
     pub(super) fn has_renewed(&self, generation: u64) -> bool {
         self.generation.load(Ordering::Acquire) >= generation
+    }
+
+    /// Whether the worker could not load the models of this generation.
+    pub(super) fn has_refused(&self, generation: u64) -> bool {
+        self.refused.load(Ordering::Acquire) == generation
+    }
+
+    /// Whether the worker is loading models; it is not any more after this.
+    pub(super) fn take_renewing(&self) -> bool {
+        self.renewing.swap(false, Ordering::AcqRel)
     }
 
     /// How long the worker has been busy with the picture at hand; zero when idle.
@@ -125,17 +141,27 @@ impl Worker {
 
     /// Loads and lets go of models. Whoever waits for this generation waits in vain if that fails, and gives it up.
     fn renew(&mut self, generation: u64) {
+        self.slot.renewing.store(true, Ordering::Release);
         self.slot.set_busy(true);
-        let renewed = self.ensure_built().and_then(|analyser| {
-            let renewed = catch_unwind(AssertUnwindSafe(|| analyser.renew()));
-            renewed
-                .map_err(|payload| Failure::Panicked(panic_message(payload.as_ref()).to_owned()))?
-                .map_err(Failure::Work)
-        });
+        let renewed = self.try_to_renew();
         self.slot.set_busy(false);
         match renewed {
             Ok(()) => self.slot.generation.store(generation, Ordering::Release),
-            Err(failure) => error!(worker = self.slot.number, ?failure, "worker cannot load a model"),
+            Err(failure) => {
+                error!(worker = self.slot.number, ?failure, "worker cannot load a model");
+                self.slot.refused.store(generation, Ordering::Release);
+            }
+        }
+        if self.slot.take_renewing() {
+            self.shared.queue.renewed();
+        }
+    }
+
+    fn try_to_renew(&mut self) -> Result<(), Failure> {
+        let analyser = self.ensure_built()?;
+        match catch_unwind(AssertUnwindSafe(|| analyser.renew())) {
+            Ok(renewed) => renewed.map_err(Failure::Work),
+            Err(payload) => Err(self.note_panic(payload.as_ref())),
         }
     }
 

@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
             return Err(Error::NoPictures(self.told.iter().next().cloned().unwrap_or_default()));
         }
         self.trainer.update()?;
-        self.close(number, &sums)?;
+        self.close(number, &sums, tell)?;
         let Some(epoch) = self.history.last() else { return Ok(()) };
         going_on(tell(Event::Epoch(epoch)))
     }
@@ -284,9 +284,16 @@ impl<'a> Run<'a> {
     }
 
     /// Judges the epoch, and writes everything down.
-    fn close(&mut self, number: usize, sums: &Sums) -> Result<()> {
+    fn close(
+        &mut self,
+        number: usize,
+        sums: &Sums,
+        tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
         let model = self.model(Precision::Single)?;
         let report = self.judge(&model)?;
+        // Where it was to end meanwhile, pictures may not have been read any more: such a judgement must not be kept.
+        going_on(tell(Event::Step(self.step(number, sums))))?;
         let (rate, speed) = (self.trainer.rate(), sums.images_per_second());
         let epoch = Epoch::new(number + 1, sums.mean(), rate, speed, report.as_ref());
         self.history.push(epoch);
