@@ -177,3 +177,26 @@ fn pictures_of_ones_own_are_crawled_from_a_folder_and_labelled_by_a_model() {
     let refused = failure_of(role(data, "crawl").args(["Paris", "--sources", "nowhere"]));
     assert!(refused.contains("`nowhere` names no source of pictures"), "{refused}");
 }
+
+#[test]
+fn the_invented_city_needs_nobody_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let run =
+        |verb: &str, arguments: &[&str]| stdout_of(role(folder.path(), verb).arg("Toy Town").args(arguments));
+    let told =
+        run("crawl", &["--sights", "demo", "--sources", "demo", "--sights-limit", "3", "--limit", "4"]);
+    assert!(told.ends_with("12 pictures of 3 sights\n"), "{told}");
+    let told = run("label", &["--labellers", "demo"]);
+    assert!(told.contains("0 paid for"), "{told}");
+    let told = run("export", &["toys.zip", "--format", "yolo"]);
+    assert!(told.contains("tower") || folder.path().join("toys.zip").exists(), "{told}");
+    let set = sightscan_dataset::open(&folder.path().join("toys.zip"), sightscan_dataset::Limits::default())
+        .unwrap();
+    let imported = sightscan_dataset::import(sightscan_dataset::Format::Yolo, set).unwrap().dataset;
+    let shown = imported.items.iter().filter(|item| !item.labels.boxes().is_empty()).count();
+    assert!(
+        shown >= 9 && imported.classes.iter().any(|class| class.eq_ignore_ascii_case("tower")),
+        "{:?}",
+        imported.classes
+    );
+}

@@ -20,7 +20,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("dataset", &["types", "pictures"]),
     ("gather", &["types", "dataset", "warehouse", "blobs"]),
     ("nn", &[]),
-    ("crawl", &["types", "pictures", "warehouse", "blobs", "jobs"]),
+    ("crawl", &["types", "pictures", "dataset", "warehouse", "blobs", "jobs"]),
     ("label", &["types", "http", "pictures", "dataset", "gather", "engine", "warehouse", "blobs", "jobs"]),
     (
         "train",

@@ -62,11 +62,11 @@ pub(crate) struct Arguments {
     /// Sights, at most [default: $MAX_SIGHTS_PER_CITY, else 10].
     #[arg(long, alias = "sights_limit", value_name = "N")]
     sights_limit: Option<u32>,
-    /// Who names the sights: wikidata, openstreetmap, places, or a file [default: wikidata].
+    /// Who names the sights: wikidata, openstreetmap, places, demo, or a file [default: wikidata].
     #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
     sights: Option<Vec<String>>,
     /// Who names pictures, in this order: commons, openverse, flickr, custom-search, google-images and pinterest (both
-    /// need Chromium; licences are not known), a folder, a .zip, a list of addresses (.txt or .csv) [default: commons].
+    /// need Chromium; licences are not known), demo, a folder, a .zip, a list of addresses (.txt or .csv) [default: commons].
     #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
     sources: Option<Vec<String>>,
     /// Tell the result as JSON.

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// Pictures that Vision may be paid for in the city's lifetime [default: $MAX_GOOGLE_VISION_CALLS_PER_NEW_CITY].
     #[arg(long, value_name = "N")]
     budget: Option<u32>,
-    /// Who labels, in order: vision, or the file of a model [default: vision].
+    /// Who labels, in order: vision, demo (the invented city), or the file of a model [default: vision].
     #[arg(long, value_name = "LABELLER", value_delimiter = ',')]
     labellers: Option<Vec<String>>,
 }

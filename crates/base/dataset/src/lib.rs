@@ -54,5 +54,5 @@ pub use import::{Format, Imported, UnknownFormat, detect, import};
 pub use label_studio::{Interface, Marked, label_config};
 pub use picture::Picture;
 pub use problem::{Problem, Problems};
-pub use scenes::{Landmark, NotScenes, Scene, Scenes, UnknownLandmark};
+pub use scenes::{Album, Landmark, NotScenes, Page, Scene, Scenes, UnknownLandmark};
 pub use split::{NotShares, Shares, split};

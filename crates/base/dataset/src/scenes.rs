@@ -4,6 +4,7 @@
 //! pixels: time of day and weather, light, ground, material and colour, distance and viewpoint, what stands before and
 //! behind, and the camera.
 
+mod album;
 mod boats;
 mod buildings;
 mod camera;
@@ -29,6 +30,7 @@ mod weather;
 
 use sightscan_types::RelativeBox;
 
+pub use album::{Album, Page};
 pub use landmark::{Landmark, UnknownLandmark};
 
 use dice::Dice;

@@ -21,10 +21,10 @@ use crate::sources::{
 use crate::sources::{
     Browser, BrowserConfig, GoogleImages, GoogleImagesConfig, Pinterest, PinterestConfig, find_chromium,
 };
-use crate::{ImageSource, SightSource};
+use crate::{Demo, ImageSource, SightSource};
 
-const SIGHTS: &str = "wikidata, openstreetmap, places";
-const PICTURES: &str = "commons, openverse, flickr, custom-search, google-images, pinterest";
+const SIGHTS: &str = "wikidata, openstreetmap, places, demo";
+const PICTURES: &str = "commons, openverse, flickr, custom-search, google-images, pinterest, demo";
 
 /// Puts sources together.
 pub(crate) struct Assembly<'a, V> {
@@ -80,6 +80,7 @@ impl<'a, V: Fn(&str) -> Option<String>> Assembly<'a, V> {
                 let base = base(services.places.as_ref(), usual.base);
                 Box::new(Places::new(fetcher, PlacesConfig { base, ..PlacesConfig::new(usual.key) }))
             }
+            "demo" => Box::new(Demo::new()?),
             path => Box::new(SightsFile::new(existing(path, "sights", SIGHTS)?)),
         }))
     }
@@ -115,6 +116,7 @@ impl<'a, V: Fn(&str) -> Option<String>> Assembly<'a, V> {
             "custom-search" => Box::new(self.custom_search()?),
             "google-images" if !self.google.is_allowed => return Ok(None),
             "google-images" | "pinterest" => self.seen_by_browser(name)?,
+            "demo" => Box::new(Demo::new()?),
             path => self.own(existing(path, "pictures", PICTURES)?),
         }))
     }

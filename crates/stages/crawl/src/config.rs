@@ -18,10 +18,11 @@ use crate::licence::Policy;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Who names the sights of a city: `wikidata`, `openstreetmap`, `places`, or a file; those of several are merged.
+    /// Who names the sights of a city: `wikidata`, `openstreetmap`, `places`, `demo` (an invented city), or a file; those of
+    /// several are merged.
     pub sights: Vec<String>,
     /// Who names pictures, in the order in which they are asked: `commons`, `openverse`, `flickr`, `custom-search`,
-    /// `google-images`, `pinterest`, a folder, a `.zip`, or a list of addresses (`.txt`, `.csv`).
+    /// `google-images`, `pinterest`, `demo`, a folder, a `.zip`, or a list of addresses (`.txt`, `.csv`).
     pub sources: Vec<String>,
     /// Licences that are used beside the free ones, by their SPDX identifiers.
     pub licences: Vec<String>,
@@ -171,6 +172,9 @@ pub enum ConfigError {
     /// Nothing is left to ask.
     #[error("no source of {0} is left: name one, or allow those of Google")]
     NoSource(&'static str),
+    /// The invented city cannot be drawn.
+    #[error(transparent)]
+    Source(#[from] crate::SourceError),
     /// The user agent cannot be sent.
     #[error(transparent)]
     Client(#[from] SetUpError),

@@ -8,6 +8,7 @@
 mod assembly;
 mod config;
 mod crawler;
+mod demo;
 mod desk;
 mod error;
 pub mod fetch;
@@ -22,6 +23,7 @@ mod wanted;
 
 pub use config::{Config, ConfigError, Google, Services};
 pub use crawler::{Crawler, Order, Tell};
+pub use demo::Demo;
 pub use error::{Error, Result};
 pub use report::{Counts, Report, SightReport, Tally};
 pub use wanted::{Candidate, City, Held, ImageSource, Picture, Sight, SightSource, SourceError};

@@ -8,6 +8,7 @@ use sightscan_engine::model::Overrides;
 use sightscan_engine::runtime::available_threads;
 use sightscan_engine::{EngineChoice, Limits, Model};
 
+use crate::demo::DemoLabeller;
 use crate::model::ModelLabeller;
 use crate::vision::{Credentials, CredentialsError, Vision, VisionConfig, VisionError};
 use crate::work::Step;
@@ -19,8 +20,8 @@ const ACCOUNT: &str = "./auth.json";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Who labels, in order: each sees what those before it have left. `vision`, or the file of a
-    /// model.
+    /// Who labels, in order: each sees what those before it have left. `vision`, `demo` (for pictures of the invented city), or
+    /// the file of a model.
     pub labellers: Vec<String>,
     /// Boxes that their labeller is less sure of are left out, 0 to 1; 0 keeps all.
     pub min_score: f64,
@@ -41,8 +42,11 @@ impl Default for Config {
 #[non_exhaustive]
 pub enum ConfigError {
     /// A labeller is not known.
-    #[error("`{0}` is no labeller: give vision, or the file of a model")]
+    #[error("`{0}` is no labeller: give vision, demo, or the file of a model")]
     UnknownLabeller(String),
+    /// The invented city cannot be drawn.
+    #[error(transparent)]
+    Demo(#[from] sightscan_dataset::NotScenes),
     /// A model cannot be used.
     #[error(transparent)]
     Model(#[from] sightscan_engine::ModelError),
@@ -72,6 +76,7 @@ impl Config {
     pub fn steps(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Vec<Step>, ConfigError> {
         let step = |name: &String| match name.as_str() {
             "vision" => self.vision(&variable),
+            "demo" => self.demo(),
             path if Path::new(path).exists() => self.model(Path::new(path)),
             _ => Err(ConfigError::UnknownLabeller(name.clone())),
         };
@@ -87,6 +92,11 @@ impl Config {
         };
         let labeller = Arc::new(Vision::new(config, credentials(variable)?)?);
         Ok(Step { labeller, is_paid: true, min_score: self.min_score })
+    }
+
+    fn demo(&self) -> Result<Step, ConfigError> {
+        let labeller = Arc::new(DemoLabeller::new()?);
+        Ok(Step { labeller, is_paid: false, min_score: self.min_score })
     }
 
     fn model(&self, path: &Path) -> Result<Step, ConfigError> {

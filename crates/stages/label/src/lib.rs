@@ -6,6 +6,7 @@
 
 pub mod cleanup;
 mod config;
+mod demo;
 mod error;
 pub mod exchange;
 pub mod http;
@@ -21,6 +22,7 @@ pub mod vision;
 mod work;
 
 pub use config::{Config, ConfigError};
+pub use demo::DemoLabeller;
 pub use error::{Error, Result};
 pub use labeller::{Answer, Found, Labeller, Picture};
 pub use model::ModelLabeller;
