@@ -126,6 +126,7 @@ struct Work {
     gate: crate::gate::Gate,
     set: CitySet,
     base: Base,
+    parent: Option<ModelId>,
     live: Option<Live>,
     city: City,
     out: PathBuf,
@@ -136,8 +137,7 @@ struct Work {
 /// What was computed.
 struct Made {
     onnx: Vec<u8>,
-    specification: String,
-    metrics: String,
+    model: NewModel,
     verdict: Verdict,
 }
 
@@ -160,33 +160,23 @@ impl Training {
         let parent = self.parent(&city, begun.parent).await?;
         let stop = Stop::default();
         let work = Work {
-            base: self.base(parent.as_ref().map(|(model, live)| (model, live.onnx.as_slice())))?,
-            live: self.live(live.as_ref(), parent.as_ref()).await?,
+            base: self.base(parent.as_ref().map(|(model, read)| (model, read.onnx.as_slice())))?,
+            live: match &live {
+                Some(live) => Some(self.read(live).await?),
+                None => None,
+            },
+            parent: parent.map(|(model, _)| model.id),
             config: begun.learning,
             gate: self.settings.gate,
             set,
-            city: city.clone(),
+            city,
             out: folder.clone(),
             threads: available_threads(),
             tell: stop.listening(tell),
         };
-        let (dataset, labelled) = (work.set.id, work.set.labelled);
-        let made = tokio::task::spawn_blocking(move || {
-            let made = work.run();
-            drop(lock);
-            made
-        });
-        let made = made.await??;
-        let new = NewModel {
-            city: city.id,
-            specification: made.specification,
-            dataset: Some(dataset),
-            parent: parent.map(|(model, _)| model.id),
-            considered_images: i64::try_from(labelled).unwrap_or(i64::MAX),
-            metrics: made.metrics,
-        };
+        let made = work.on_a_thread(lock).await?;
         let by = By { actor: key, why: "it was trained" };
-        let model = models::register(&self.warehouse, made.onnx.into(), &new, by).await?;
+        let model = models::register(&self.warehouse, made.onnx.into(), &made.model, by).await?;
         Ok(Judged { model, verdict: made.verdict, live: live.map(|live| live.id), folder })
     }
 
@@ -239,14 +229,6 @@ impl Training {
         Ok(is_usable.then_some((model, live)))
     }
 
-    async fn live(&self, live: Option<&Model>, parent: Option<&(Model, Live)>) -> Result<Option<Live>> {
-        match (live, parent) {
-            (None, _) => Ok(None),
-            (Some(live), Some((model, read))) if model.id == live.id => Ok(Some(read.clone())),
-            (Some(live), _) => self.read(live).await.map(Some),
-        }
-    }
-
     async fn read(&self, model: &Model) -> Result<Live> {
         let onnx = self.warehouse.blobs.get(&model.sha256).await.map_err(WarehouseError::from)?;
         let (version, specification) = (model.version, model.specification.clone());
@@ -294,6 +276,16 @@ fn training_of(metrics: &str) -> Option<Story> {
 }
 
 impl Work {
+    /// Does the work on a thread of its own, which keeps the lock until it is done.
+    async fn on_a_thread(self, lock: fs_err::File) -> Result<Made> {
+        let made = tokio::task::spawn_blocking(move || {
+            let made = self.run();
+            drop(lock);
+            made
+        });
+        made.await?
+    }
+
     fn run(mut self) -> Result<Made> {
         let test = part(&self.set.dataset, Split::Test);
         let story = self.story();
@@ -304,18 +296,22 @@ impl Work {
         self.say("its best epoch is judged by the test pictures".to_owned());
         let candidate = Candidate { onnx: &onnx, weights: &weights };
         let seen = self.gate.judge(&candidate, self.live.as_ref(), &test, self.threads)?;
-        let slug = self.city.slug.to_string();
-        let named = Overrides { name: Some(slug), ..Overrides::default() };
-        // What the gate could not load is kept, too, without its description.
-        let specification = load(&onnx, named).map_or_else(
-            |_| Ok(String::new()),
-            |model| {
-                toml::to_string(&Overrides::from(model.spec()))
-                    .map_err(|error| Error::Config(error.to_string()))
-            },
-        )?;
-        let metrics = metrics(&seen, &trained, &story, self.live.as_ref())?;
-        Ok(Made { onnx, specification, metrics, verdict: seen.verdict })
+        let model = NewModel {
+            city: self.city.id,
+            specification: self.specification(&onnx)?,
+            dataset: Some(self.set.id),
+            parent: self.parent,
+            considered_images: i64::try_from(self.set.labelled).unwrap_or(i64::MAX),
+            metrics: metrics(&seen, &trained, &story, self.live.as_ref())?,
+        };
+        Ok(Made { onnx, model, verdict: seen.verdict })
+    }
+
+    /// The `model.toml`; none of what the gate could not load, which is kept, too.
+    fn specification(&self, onnx: &[u8]) -> Result<String> {
+        let named = Overrides { name: Some(self.city.slug.to_string()), ..Overrides::default() };
+        let Ok(model) = load(onnx, named) else { return Ok(String::new()) };
+        toml::to_string(&Overrides::from(model.spec())).map_err(|error| Error::Config(error.to_string()))
     }
 
     fn story(&self) -> Story {
