@@ -188,8 +188,7 @@ fn the_invented_city_needs_nobody_outside() {
     assert!(told.ends_with("12 pictures of 3 sights\n"), "{told}");
     let told = run("label", &["--labellers", "demo"]);
     assert!(told.contains("0 paid for"), "{told}");
-    let told = run("export", &["toys.zip", "--format", "yolo"]);
-    assert!(told.contains("tower") || folder.path().join("toys.zip").exists(), "{told}");
+    run("export", &["toys.zip", "--format", "yolo"]);
     let set = sightscan_dataset::open(&folder.path().join("toys.zip"), sightscan_dataset::Limits::default())
         .unwrap();
     let imported = sightscan_dataset::import(sightscan_dataset::Format::Yolo, set).unwrap().dataset;
