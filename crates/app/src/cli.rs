@@ -11,9 +11,10 @@ const EVERYWHERE: &str = "With every verb";
 #[derive(Debug, Parser)]
 #[command(name = "sightscan", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// What to write to the log: error, warn, info, debug or trace, or a filter such as `info,sightscan_serve=debug`.
-    #[arg(long, global = true, help_heading = EVERYWHERE, env = "SIGHTSCAN_LOG", default_value = "info")]
-    pub(crate) log: String,
+    /// What to write to the log: error, warn, info, debug or trace, or a filter such as `info,sightscan_serve=debug`
+    /// [default: info; of demo error].
+    #[arg(long, global = true, help_heading = EVERYWHERE, env = "SIGHTSCAN_LOG")]
+    pub(crate) log: Option<String>,
 
     /// One JSON object a log line instead of text.
     #[arg(long, global = true, help_heading = EVERYWHERE, env = "SIGHTSCAN_LOG_JSON")]
@@ -30,6 +31,8 @@ pub(crate) struct Cli {
 /// One thing to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show everything on an invented city: it is crawled, labelled, trained and served within minutes.
+    Demo(sightscan_roles::demo::Flags),
     /// Run everything in one process on embedded storage: the API, the planner and a worker.
     Up(roles::Up),
     /// Answer the public: cities, their images and models, and detection.
@@ -72,6 +75,14 @@ pub(crate) enum Command {
         /// The shell to complete for.
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// What is written to the log unless something is said.
+    pub(crate) fn usual_log(&self) -> &'static str {
+        // The demo tells in its own words what happens.
+        if matches!(self, Self::Demo(_)) { "error" } else { "info" }
+    }
 }
 
 #[cfg(test)]

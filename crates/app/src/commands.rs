@@ -1,6 +1,7 @@
 //! One file a verb: reads the flags, calls the library, prints.
 
 pub(crate) mod crawl;
+pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod engine;
 pub(crate) mod export;
@@ -24,10 +25,11 @@ use sightscan_roles::Config;
 
 /// Runs the command that the user asked for.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
-    crate::telemetry::start(&cli.log, cli.log_json)?;
+    crate::telemetry::start(cli.log.as_deref().unwrap_or(cli.command.usual_log()), cli.log_json)?;
     sightscan_engine::runtime::heap::keep_freed_memory();
     let read = |defaults: Config| Ok::<_, anyhow::Error>(defaults.read(cli.config.as_deref())?);
     match cli.command {
+        Command::Demo(flags) => demo::run(&flags),
         Command::Up(arguments) => roles::up(arguments, read(Config::for_up())?),
         Command::Api(arguments) => roles::api(arguments, read(Config::default())?),
         Command::Worker(arguments) => roles::worker(arguments, read(Config::default())?),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use sightscan_engine::EngineChoice;
 use sightscan_engine::family::Family;
-use sightscan_engine::model::{InputOverrides, ModelFolder, Overrides, Reference, source};
+use sightscan_engine::model::{InputOverrides, ModelFolder, Overrides, Reference, Source, shipped, source};
 use sightscan_engine::prepare::{Colour, Fit};
 
 /// The flags for a model that does not say everything about itself.
@@ -83,21 +83,19 @@ impl EngineFlag {
     }
 }
 
-/// The file of the model that a reference names; without one, of the only model in the model folder.
-pub(crate) fn resolve(reference: Option<&str>) -> Result<PathBuf> {
+/// The files of the model that a reference names; without one, of the usual model.
+pub(crate) fn model_source(reference: Option<&str>, overrides: &Overrides) -> Result<Source> {
     let reference = reference.map_or_else(only_model, |reference| Ok(reference.parse()?))?;
-    Ok(ModelFolder::default().resolve(&reference)?)
+    Ok(ModelFolder::default().source(&reference, overrides)?)
 }
 
-/// The only model of the model folder, by its name.
+/// The only model of the model folder; where there is none, the one that comes with the program.
 pub(crate) fn only_model() -> Result<Reference> {
     let models = ModelFolder::default().live_versions()?;
     let names: Vec<&str> = models.keys().map(String::as_str).collect();
     match names.as_slice() {
         [only] => Ok(only.parse()?),
-        [] => bail!(
-            "no model is given and the model folder is empty: add --model FILE.onnx, or run `sightscan model import FILE.onnx`"
-        ),
+        [] => Ok(shipped::reference()),
         _ => bail!("no model is given and there are several; add --model with one of {}", names.join(", ")),
     }
 }

@@ -108,10 +108,9 @@ fn row_16_a_window_is_opened_when_it_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = "Paris --limit 1 --sights-limit 1 --sources pinterest --no_gui false";
     let refused = failure_of(&mut pages.crawl(folder.path(), arguments));
-    assert!(
-        refused.contains("has ended at once") && refused.contains("DISPLAY"),
-        "there is no screen: {refused}"
-    );
+    // Which of the browser's last lines are told depends on its version.
+    let is_told = refused.contains("DISPLAY") || refused.contains("platform failed to initialize");
+    assert!(refused.contains("has ended at once") && is_told, "there is no screen: {refused}");
 }
 
 #[test]

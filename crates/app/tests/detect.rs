@@ -84,7 +84,7 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
     fs_err::write(folder.path().join("a.png"), plain_picture([1, 2, 3], 8, 8)).unwrap();
     let model = model.to_str().unwrap();
     let cases: [(&[&str], &str); 7] = [
-        (&["detect", "a.png"], "sightscan model import"),
+        (&["detect", "--model", "nowhere", "a.png"], "sightscan model import"),
         (&["detect", "--model", "nowhere.onnx", "a.png"], "no such file"),
         (&["detect", "--model", model, "--only", "tower", "a.png"], "it knows colour"),
         (&["detect", "--model", model, "--confidence", "30", "a.png"], "between 0 and 1"),
@@ -98,10 +98,24 @@ fn what_cannot_be_meant_is_refused_with_what_to_do() {
     }
 }
 
+/// A picture of the invented city by the size that the album has.
+#[test]
+fn without_a_model_the_one_that_comes_with_the_program_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let album = sightscan_dataset::Album::new().unwrap();
+    let page = album.page(album.next_showing(sightscan_dataset::Landmark::Arch, 11).unwrap()).unwrap();
+    fs_err::write(folder.path().join("scene.png"), page.file).unwrap();
+    let told = stdout_of(sightscan(folder.path()).args(["detect", "--json", "scene.png"]));
+    assert!(told.contains("\"model\":\"landmarks\"") && told.contains("\"label\":\"arch\""), "{told}");
+    assert!(stdout_of(sightscan(folder.path()).args(["model", "show", "landmarks"])).contains("obelisk"));
+}
+
 #[test]
 fn every_verb_explains_itself() {
     let folder = tempfile::tempdir().unwrap();
-    for verb in ["detect", "serve", "load", "model import", "model pull", "engine install", "completions"] {
+    for verb in
+        ["demo", "detect", "serve", "load", "model import", "model pull", "engine install", "completions"]
+    {
         let help = stdout_of(sightscan(folder.path()).args(verb.split(' ')).arg("--help"));
         assert!(help.contains("Usage: sightscan"), "{verb}: {help}");
     }

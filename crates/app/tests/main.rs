@@ -5,6 +5,7 @@ mod city;
 mod course;
 #[cfg(feature = "browser")]
 mod crawl_flags;
+mod demo;
 mod detect;
 mod exchange;
 mod labelling;

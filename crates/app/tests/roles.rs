@@ -63,14 +63,19 @@ pub(crate) fn request_city(server: &Server, name: &str) -> Value {
 
 /// The first lines of a city's stream of events, up to one that contains this text.
 pub(crate) fn events_until(server: &Server, city: &str, text: &str) -> String {
+    events_within(server, city, text, Duration::from_secs(30))
+}
+
+/// The same, of something that takes longer.
+pub(crate) fn events_within(server: &Server, city: &str, text: &str, limit: Duration) -> String {
     let stream = std::net::TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(limit)).unwrap();
     let head = format!("GET /v1/cities/{city}/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
     std::io::Write::write_all(&mut &stream, head.as_bytes()).unwrap();
     let (mut seen, begun) = (String::new(), Instant::now());
     for line in BufReader::new(stream).lines() {
         // Comments keep the stream alive when nothing happens.
-        assert!(begun.elapsed() < Duration::from_secs(30), "no {text} in the events: {seen}");
+        assert!(begun.elapsed() < limit, "no {text} in the events: {seen}");
         let line = line.unwrap();
         let is_last = line.contains(text);
         seen += &line;

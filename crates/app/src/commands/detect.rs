@@ -15,7 +15,7 @@ use sightscan_engine::pictures::{self, PictureFile};
 use sightscan_engine::{Analysis, Limits, Model, Options, runtime};
 use sightscan_types::{Findings, PictureReport};
 
-use crate::model_flags::{EngineFlag, SpecFlags, resolve};
+use crate::model_flags::{EngineFlag, SpecFlags, model_source};
 use crate::terminal::bar;
 
 /// Flags of `detect`.
@@ -28,7 +28,8 @@ pub(crate) struct Arguments {
     /// Pictures: files, folders, patterns, or - for standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
-    /// Model: an .onnx file, a Darknet .cfg with its .weights beside it, or a name in the model folder (name or name@version).
+    /// Model: an .onnx file, a Darknet .cfg with its .weights beside it, or a name in the model folder (name or name@version)
+    /// [default: the only one in the model folder, else `landmarks`, which comes with the program].
     #[arg(long, short, value_name = "REF", env = "SIGHTSCAN_MODEL")]
     model: Option<String>,
     /// Drop boxes with no more than this confidence, 0 to 1 [default: the model's, usually 0.25].
@@ -67,8 +68,8 @@ pub(crate) struct Arguments {
 /// Runs `detect`; fails softly when only some pictures failed.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let files = pictures::expand(&arguments.paths)?;
-    let path = resolve(arguments.model.as_deref())?;
-    let model = Model::open(&path, &arguments.spec.overrides()?, arguments.engine.choice())?;
+    let source = model_source(arguments.model.as_deref(), &arguments.spec.overrides()?)?;
+    let model = Model::from_source(source, arguments.engine.choice())?;
     let options = options(&arguments, model.spec())?;
     let limits = Limits { max_pixels: arguments.max_megapixels.saturating_mul(1_000_000) };
     let copies = arguments.annotate.as_deref().map(|folder| Copies::new(folder, &files)).transpose()?;

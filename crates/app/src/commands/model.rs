@@ -14,7 +14,7 @@ use sightscan_engine::runtime::available_threads;
 use sightscan_roles::{Config, Setup, models};
 use sightscan_train::RegistryCommand;
 
-use crate::model_flags::{EngineFlag, SpecFlags, resolve};
+use crate::model_flags::{EngineFlag, SpecFlags, model_source};
 use crate::terminal::{bar, say, show as show_progress};
 
 /// What to do with the model folder.
@@ -217,16 +217,16 @@ fn line(model: &Entry) -> String {
 }
 
 fn show(reference: &str, engine: EngineFlag, spec: &SpecFlags) -> Result<()> {
-    let path = resolve(Some(reference))?;
-    let model = Model::open(&path, &spec.overrides()?, engine.choice())?;
-    say(format_args!("# {}\n# runs on {}", path.display(), model.program().runtime()))?;
+    let source = model_source(Some(reference), &spec.overrides()?)?;
+    let path = source.path.display().to_string();
+    let model = Model::from_source(source, engine.choice())?;
+    say(format_args!("# {path}\n# runs on {}", model.program().runtime()))?;
     say(toml::to_string(&Overrides::from(model.spec()))?.trim_end())
 }
 
 fn export_model(arguments: &Export) -> Result<()> {
     let Format::Onnx = arguments.format;
-    let path = resolve(Some(&arguments.reference))?;
-    let source = Source::read(&path, &arguments.spec.overrides()?)?;
+    let source = model_source(Some(&arguments.reference), &arguments.spec.overrides()?)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_file(&arguments.reference));
     let exported = export(source, &out, arguments.force, arguments.engine.choice())?;
     say(format_args!("{}: {} bytes, sha256 {}", exported.path.display(), exported.bytes, exported.sha256))
@@ -240,8 +240,8 @@ fn default_file(reference: &str) -> PathBuf {
 }
 
 fn evaluate(arguments: &Evaluate) -> Result<()> {
-    let path = resolve(Some(&arguments.model))?;
-    let model = Model::open(&path, &arguments.spec.overrides()?, arguments.engine.choice())?;
+    let source = model_source(Some(&arguments.model), &arguments.spec.overrides()?)?;
+    let model = Model::from_source(source, arguments.engine.choice())?;
     let (set, problems) = sightscan_train::read_set(&arguments.data, arguments.split)?;
     let bar = bar(0, "{pos}/{len} pictures, {eta} left");
     let report = sightscan_train::evaluate(&model, &set, available_threads(), |done, total| {

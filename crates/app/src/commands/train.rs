@@ -9,7 +9,7 @@ use anyhow::Result;
 use indicatif::ProgressBar;
 use sightscan_engine::runtime::available_threads;
 use sightscan_roles::{Config, Setup, train};
-use sightscan_train::{Event, FitOrder, Flags, fit};
+use sightscan_train::{Event, Flags};
 
 use crate::terminal::{bar, say};
 
@@ -25,7 +25,8 @@ pub(crate) fn run(flags: &Flags, config: Config) -> Result<ExitCode> {
 fn train_city(city: String, flags: &Flags, config: Config) -> Result<ExitCode> {
     let setup = Setup::new(config, None)?;
     let (epochs, min_images_per_label, is_resumed) = (flags.epochs, flags.min_images, flags.resume);
-    let options = train::Options { city, epochs, min_images_per_label, is_resumed };
+    let processor = flags.device;
+    let options = train::Options { city, epochs, min_images_per_label, is_resumed, processor };
     let bar = bar(0, "{pos}/{len} steps, {msg}");
     let shown = bar.clone();
     let tell: train::Tell = Arc::new(move |event| {
@@ -40,24 +41,8 @@ fn train_city(city: String, flags: &Flags, config: Config) -> Result<ExitCode> {
 }
 
 fn train_set(flags: &Flags) -> Result<ExitCode> {
-    let config = flags.config()?;
-    let sets = flags.sets(&config)?;
-    for problems in &sets.problems {
-        write!(std::io::stderr().lock(), "{problems}")?;
-    }
-    let order = FitOrder {
-        config: &config,
-        classes: &sets.classes,
-        examples: sets.examples.as_ref(),
-        validation: &sets.validation,
-        start: flags.start()?,
-        out: flags.out(),
-        is_resumed: flags.resume,
-        threads: available_threads(),
-        metadata: &[],
-    };
     let bar = bar(0, "{pos}/{len} steps, {msg}");
-    let trained = fit(&order, &mut |event| {
+    let trained = flags.train(available_threads(), &mut |event| {
         show(&bar, &event);
         ControlFlow::Continue(())
     });

@@ -8,6 +8,7 @@ pub mod export;
 pub mod folder;
 pub mod pull;
 pub mod reference;
+pub mod shipped;
 pub mod source;
 pub mod spec;
 

@@ -7,7 +7,7 @@ use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
-use crate::conv_block::{Step, conv_norm_silu};
+use crate::conv_block::{Step, conv_norm_silu, convolved};
 use crate::error::Result;
 use crate::walk::Walk;
 
@@ -49,11 +49,10 @@ impl ConvBlock {
 
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let device = input.device();
-        // Other devices have fast operations of their own.
-        if device.is_autodiff() && device.inner() == Device::flex() {
-            self.trained(input)
-        } else {
-            silu(self.norm.forward(self.conv.forward(input)))
+        match (device.is_autodiff(), device.inner() == Device::flex()) {
+            (true, true) => self.trained(input),
+            (true, false) => silu(self.norm.forward(multiplied(&self.conv, input))),
+            (false, _) => silu(self.norm.forward(self.conv.forward(input))),
         }
     }
 
@@ -77,6 +76,22 @@ impl ConvBlock {
         walk.param(&format!("{name}.bn.bias"), &mut self.norm.beta)?;
         walk.state(&format!("{name}.bn.running_mean"), &mut self.norm.running_mean)?;
         walk.state(&format!("{name}.bn.running_var"), &mut self.norm.running_var)
+    }
+}
+
+/// What a convolution makes, on a device where products of matrices are faster.
+pub(crate) fn multiplied(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
+    let padding = match conv.padding {
+        PaddingConfig2d::Explicit(padding, ..) => padding,
+        _ => 0,
+    };
+    let output = convolved(input, conv.weight.val(), conv.stride[0], padding);
+    match &conv.bias {
+        Some(bias) => {
+            let channels = bias.val().dims()[0];
+            output + bias.val().reshape([1, channels, 1, 1])
+        }
+        None => output,
     }
 }
 

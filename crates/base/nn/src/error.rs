@@ -46,6 +46,18 @@ pub enum Error {
     /// The bytes are not a file of weights, or cannot become one.
     #[error("not a usable file of weights: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
+    /// There is no graphics processor.
+    #[error(
+        "no graphics processor answers by Vulkan; install its driver and the loader (on Debian: apt-get install libvulkan1), \
+         or compute on the processor: --device cpu"
+    )]
+    NoGpu,
+    /// The program cannot use graphics processors.
+    #[error(
+        "this program was built without support for graphics processors; build it with `--features gpu`, or compute on the \
+         processor: --device cpu"
+    )]
+    BuiltWithoutGpu,
     /// A device does not give a tensor back.
     #[error("a tensor of the network cannot be read: {0}")]
     Unreadable(String),

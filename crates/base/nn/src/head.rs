@@ -6,11 +6,15 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::architecture::{Anchors, Architecture};
-use crate::error::Result;
+use crate::blocks::multiplied;
+use crate::error::{Error, Result};
 use crate::walk::Walk;
+use crate::weights::Values;
 
 /// Boxes that a cell predicts at each stride.
 const ANCHORS: usize = 3;
+/// Numbers of a box that are of no class: its place, and whether there is an object.
+const BOX: usize = 5;
 
 /// A convolution for each stride, the smallest stride first.
 #[derive(Module, Debug)]
@@ -36,7 +40,7 @@ impl Head {
     /// What is predicted at each stride, not yet as boxes: `[batch, anchors, height, width, 5 + classes]`.
     pub(crate) fn forward(&self, [fine, middle, coarse]: [Tensor<4>; 3]) -> [Tensor<5>; 3] {
         [(&self.fine, fine), (&self.middle, middle), (&self.coarse, coarse)]
-            .map(|(level, features)| by_cell(level.forward(features)))
+            .map(|(level, features)| by_cell(predicted(level, features)))
     }
 
     pub(crate) fn walk(&mut self, walk: &mut impl Walk, name: &str) -> Result<()> {
@@ -50,6 +54,15 @@ impl Head {
     }
 }
 
+fn predicted(level: &Conv2d, features: Tensor<4>) -> Tensor<4> {
+    let device = features.device();
+    if device.is_autodiff() && device.inner() != Device::flex() {
+        multiplied(level, features)
+    } else {
+        level.forward(features)
+    }
+}
+
 /// What a network that knows nothing should expect, before its sigmoid: eight objects in a picture of 640x640, each class as
 /// likely as the others. As in YOLOv5; without it the first steps are spent on learning that most cells are empty.
 fn expected(architecture: &Architecture, stride: usize) -> Vec<f32> {
@@ -58,6 +71,43 @@ fn expected(architecture: &Architecture, stride: usize) -> Vec<f32> {
     let class = (0.6 / (classes as f32 - 0.999_99)).ln();
     let anchor = [&[0.0; 4][..], &[(8.0 / cells).ln()], &vec![class; classes]].concat();
     anchor.repeat(ANCHORS)
+}
+
+/// A tensor of a layer that predicts boxes, where its classes are others than those that it has learnt: each of them is a
+/// known one, or its numbers stay those of `own`. Where none is known all of them stay: boxes of other things have other
+/// sizes and places.
+///
+/// # Errors
+/// When it was learnt by a network of another size.
+pub(crate) fn adapted(
+    name: &str,
+    learnt: &Values,
+    own: &Values,
+    classes: &[Option<usize>],
+) -> Result<Values> {
+    let length = own.values.len() / (ANCHORS * (BOX + classes.len()));
+    let rows = learnt.shape.first().copied().unwrap_or_default();
+    let outputs = rows / ANCHORS;
+    let is_fit = learnt.shape.get(1..) == own.shape.get(1..) && rows % ANCHORS == 0;
+    if !is_fit || !classes.iter().flatten().all(|class| BOX + class < outputs) {
+        let (found, wanted) = (learnt.shape.clone(), own.shape.clone());
+        return Err(Error::Shape { name: name.to_owned(), found, wanted });
+    }
+    let mut adapted = own.clone();
+    if classes.iter().all(Option::is_none) {
+        return Ok(adapted);
+    }
+    let sources = (0..BOX).map(Some).chain(classes.iter().map(|class| class.map(|class| BOX + class)));
+    let sources: Vec<Option<usize>> = sources.collect();
+    for (anchor, rows) in adapted.values.chunks_exact_mut(length * sources.len()).enumerate() {
+        for (row, source) in rows.chunks_exact_mut(length).zip(&sources) {
+            if let Some(source) = source {
+                let from = (anchor * outputs + source) * length;
+                row.copy_from_slice(&learnt.values[from..from + length]);
+            }
+        }
+    }
+    Ok(adapted)
 }
 
 /// `[batch, anchors * outputs, height, width]` to `[batch, anchors, height, width, outputs]`.
@@ -98,4 +148,41 @@ fn cells(height: usize, width: usize, device: &Device) -> Tensor<5> {
 /// `[1, anchors, 1, 1, 2]`.
 fn sizes(anchors: &[[f32; 2]; ANCHORS], device: &Device) -> Tensor<5> {
     Tensor::from_data(TensorData::new(anchors.concat(), [1, ANCHORS, 1, 1, 2]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A layer of two channels whose every number tells anchor, row and channel.
+    fn layer(classes: usize, begin: f32) -> Values {
+        let rows = ANCHORS * (BOX + classes);
+        let values = (0..rows * 2).map(|place| begin + place as f32).collect();
+        Values { shape: vec![rows, 2, 1, 1], values }
+    }
+
+    #[test]
+    fn known_classes_are_taken_over_and_others_are_not() {
+        let (learnt, own) = (layer(2, 0.0), layer(3, 1000.0));
+        let adapted = adapted("head", &learnt, &own, &[Some(1), None, Some(0)]).unwrap();
+        assert_eq!(adapted.shape, own.shape);
+        let row = |values: &Values, row: usize| values.values[2 * row..2 * row + 2].to_vec();
+        for anchor in 0..ANCHORS {
+            let (from, to) = (anchor * 7, anchor * 8);
+            for (wanted, found) in [(0, 0), (4, 4), (6, 5), (5, 7)] {
+                assert_eq!(row(&adapted, to + found), row(&learnt, from + wanted), "{anchor} {found}");
+            }
+            assert_eq!(row(&adapted, to + 6), row(&own, to + 6));
+        }
+    }
+
+    #[test]
+    fn where_no_class_is_known_nothing_is_taken_over_and_other_sizes_are_refused() {
+        let own = layer(2, 1000.0);
+        assert_eq!(adapted("head", &layer(80, 0.0), &own, &[None, None]).unwrap(), own);
+        let wider = Values { shape: vec![18, 3, 1, 1], values: vec![0.0; 54] };
+        assert!(adapted("head", &wider, &layer(1, 0.0), &[Some(3)]).is_err());
+        let odd = Values { shape: vec![7, 1, 1, 1], values: vec![0.0; 7] };
+        assert!(adapted("head", &odd, &own, &[Some(0), None]).is_err());
+    }
 }

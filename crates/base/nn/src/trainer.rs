@@ -50,6 +50,15 @@ pub struct Settings {
     pub is_backbone_frozen: bool,
 }
 
+/// What a network begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning<'a> {
+    /// Weights of a network of the same size, which may tell other classes apart.
+    pub weights: &'a Weights,
+    /// Which class of those weights each class is, if it is one.
+    pub classes: &'a [Option<usize>],
+}
+
 /// Pictures of one size, and what is in them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -82,26 +91,21 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Trains a network of this size from these weights; those that predict boxes may be of other classes, then they are
-    /// drawn by chance, as all are where there are no weights.
+    /// Trains a network of this size, from weights drawn by chance where there are no others.
     ///
     /// # Errors
     /// When the weights are those of a network of another size.
     pub fn new(
         architecture: Architecture,
-        weights: Option<&Weights>,
+        beginning: Option<Beginning<'_>>,
         settings: Settings,
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        device.seed(seed);
+        let weights = begin(&architecture, beginning, seed)?;
         let device = device.clone().autodiff();
         let mut network = Yolov5::new(&architecture, &device);
-        if let Some(weights) = weights {
-            network.transfer(weights)?;
-        }
         // Names its parameters after what they are, so that a checkpoint's optimiser finds them.
-        let weights = network.weights()?;
         network.load(&weights)?;
         let average = Average::new(weights);
         let optimiser = optimiser(&settings);
@@ -208,20 +212,33 @@ impl Trainer {
         self.average.weights()
     }
 
-    /// The average as the bytes of a safetensors file, from which another training can start.
+    /// The average as the bytes of a safetensors file, from which another training can start, with these entries in its
+    /// metadata.
     ///
     /// # Errors
     /// When a device does not give its numbers back.
-    pub fn weights(&self) -> Result<Vec<u8>> {
+    pub fn weights(&self, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
         let mut weights = self.average.weights().clone();
         weights.insert_anchors(&self.architecture.anchors);
-        weights.to_safetensors(&BTreeMap::new())
+        weights.to_safetensors(metadata)
     }
 
     /// The size of the network.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
+}
+
+/// What a network begins with: weights that are drawn by the processor, so that they are the same whatever trains it, and
+/// what is taken over.
+fn begin(architecture: &Architecture, beginning: Option<Beginning<'_>>, seed: u64) -> Result<Weights> {
+    let processor = Device::flex();
+    processor.seed(seed);
+    let mut network = Yolov5::new(architecture, &processor);
+    if let Some(beginning) = beginning {
+        network.take_over(beginning)?;
+    }
+    network.weights()
 }
 
 /// Weights of convolutions decay; what shifts and scales does not.

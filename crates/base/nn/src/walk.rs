@@ -1,7 +1,7 @@
 //! Going through a network's tensors by name: to take them from weights, and to give them.
 
 use burn::module::{Param, ParamId, RunningState};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, Transaction};
 
 use crate::error::{Error, Result};
 use crate::weights::{Values, Weights};
@@ -16,32 +16,20 @@ pub(crate) trait Walk {
 }
 
 /// Takes all tensors from weights.
-pub(crate) struct Load<'a> {
-    pub(crate) weights: &'a Weights,
-    /// Whether tensors of this name are left as they are, where those of the weights have another shape.
-    pub(crate) may_differ: fn(&str) -> bool,
-}
-
-impl Load<'_> {
-    fn takes(&self, name: &str, shape: &[usize]) -> bool {
-        !(self.may_differ)(name) || self.weights.shape(name) == Some(shape)
-    }
-}
+pub(crate) struct Load<'a>(pub(crate) &'a Weights);
 
 impl Walk for Load<'_> {
     fn param<const D: usize>(&mut self, name: &str, param: &mut Param<Tensor<D>>) -> Result<()> {
         let (shape, device) = (param.val().dims(), param.val().device());
-        if self.takes(name, &shape) {
-            *param = Param::from_tensor(self.weights.tensor(name, shape, &device)?);
-            // The same in every run: the state of an optimiser is kept by it.
-            param.id = ParamId::from(digest(name));
-        }
+        *param = Param::from_tensor(self.0.tensor(name, shape, &device)?);
+        // The same in every run: the state of an optimiser is kept by it.
+        param.id = ParamId::from(digest(name));
         Ok(())
     }
 
     fn state<const D: usize>(&mut self, name: &str, state: &mut RunningState<Tensor<D>>) -> Result<()> {
         let (shape, device) = (state.value().dims(), state.value().device());
-        *state = RunningState::new(self.weights.tensor(name, shape, &device)?);
+        *state = RunningState::new(self.0.tensor(name, shape, &device)?);
         Ok(())
     }
 }
@@ -53,28 +41,41 @@ fn digest(name: &str) -> u64 {
     })
 }
 
-/// Gives all tensors.
+/// Gives all tensors. They are read together: a device that is asked for one after the other spends its time waiting.
 #[derive(Default)]
 pub(crate) struct Save {
-    pub(crate) weights: Weights,
+    names: Vec<String>,
+    tensors: Transaction,
 }
 
 impl Save {
-    fn keep<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Result<()> {
-        let shape = tensor.dims().to_vec();
-        let wrong = |error: &dyn std::fmt::Display| Error::Unreadable(format!("{name}: {error}"));
-        let values = tensor.into_data().try_to_vec().map_err(|error| wrong(&error))?;
-        self.weights.insert(name.to_owned(), Values { shape, values });
-        Ok(())
+    fn keep<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
+        self.names.push(name.to_owned());
+        self.tensors = std::mem::take(&mut self.tensors).register(tensor);
+    }
+
+    /// The tensors that it has come by.
+    pub(crate) fn weights(self) -> Result<Weights> {
+        let tensors = self.tensors.try_execute().map_err(|error| Error::Unreadable(error.to_string()))?;
+        let mut weights = Weights::default();
+        for (name, tensor) in self.names.into_iter().zip(tensors) {
+            let shape = tensor.shape().to_vec();
+            let values =
+                tensor.try_to_vec().map_err(|error| Error::Unreadable(format!("{name}: {error}")))?;
+            weights.insert(name, Values { shape, values });
+        }
+        Ok(weights)
     }
 }
 
 impl Walk for Save {
     fn param<const D: usize>(&mut self, name: &str, param: &mut Param<Tensor<D>>) -> Result<()> {
-        self.keep(name, param.val())
+        self.keep(name, param.val().inner());
+        Ok(())
     }
 
     fn state<const D: usize>(&mut self, name: &str, state: &mut RunningState<Tensor<D>>) -> Result<()> {
-        self.keep(name, state.value_sync())
+        self.keep(name, state.value_sync().inner());
+        Ok(())
     }
 }

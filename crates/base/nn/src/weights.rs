@@ -76,6 +76,15 @@ impl Weights {
         Ok(weights)
     }
 
+    /// The metadata of a safetensors file.
+    ///
+    /// # Errors
+    /// When it is not such a file.
+    pub fn metadata(bytes: &[u8]) -> Result<BTreeMap<String, String>> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        Ok(header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
     /// The bytes of a safetensors file, with these entries in its metadata.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::architecture::{Anchors, Architecture};
 use crate::blocks::{C3, ConvBlock, Sppf};
 use crate::error::Result;
 use crate::head::{self, Head};
-use crate::trainer::Batch;
+use crate::trainer::{Batch, Beginning};
 use crate::walk::{Load, Save, Walk};
 use crate::weights::Weights;
 
@@ -53,16 +53,22 @@ impl Yolov5 {
     /// # Errors
     /// When one is missing or has another shape.
     pub fn load(&mut self, weights: &Weights) -> Result<()> {
-        self.walk(&mut Load { weights, may_differ: |_| false })
+        self.walk(&mut Load(weights))
     }
 
-    /// Takes weights of a network of this size which may tell other classes apart: then the layers that predict boxes stay
-    /// as they are.
+    /// Takes weights of a network of this size which may tell other classes apart. What the layers that predict boxes know of
+    /// classes that both have is taken; of the others nothing changes.
     ///
     /// # Errors
-    /// When another one is missing or has another shape.
-    pub fn transfer(&mut self, weights: &Weights) -> Result<()> {
-        self.walk(&mut Load { weights, may_differ: |name| name.starts_with(HEAD) })
+    /// When one is missing or has another shape.
+    pub(crate) fn take_over(&mut self, Beginning { weights, classes }: Beginning<'_>) -> Result<()> {
+        let mut adapted = weights.clone();
+        for (name, own) in self.weights()?.part(HEAD).iter() {
+            let name = format!("{HEAD}{name}");
+            let learnt = head::adapted(&name, weights.get(&name)?, own, classes)?;
+            adapted.insert(name, learnt);
+        }
+        self.load(&adapted)
     }
 
     /// [`Self::detect`] as plain numbers, box after box.
@@ -79,10 +85,10 @@ impl Yolov5 {
     pub fn weights(&self) -> Result<Weights> {
         let mut save = Save::default();
         self.clone().walk(&mut save)?;
-        Ok(save.weights)
+        save.weights()
     }
 
-    fn walk(&mut self, walk: &mut impl Walk) -> Result<()> {
+    pub(crate) fn walk(&mut self, walk: &mut impl Walk) -> Result<()> {
         self.backbone.walk(walk)?;
         self.neck.walk(walk)?;
         self.head.walk(walk, HEAD)

@@ -83,6 +83,20 @@ pub enum Error {
     /// A training, or what became of a model.
     #[error(transparent)]
     Train(#[from] sightscan_train::Error),
+    /// The city of the demo was stopped.
+    #[error(
+        "the demo does not go on: {0}; begin it again, or see `sightscan jobs list` with its folder as --data"
+    )]
+    DemoFailed(String),
+    /// The pictures of the demo cannot be drawn.
+    #[error(transparent)]
+    Scenes(#[from] sightscan_dataset::NotScenes),
+    /// What was found cannot be drawn.
+    #[error(transparent)]
+    Copies(#[from] sightscan_engine::annotate::CopyError),
+    /// A runtime.
+    #[error(transparent)]
+    Runtime(#[from] sightscan_engine::runtime::RuntimeError),
     /// A name that no model can have.
     #[error(transparent)]
     ModelName(#[from] sightscan_engine::model::NameError),

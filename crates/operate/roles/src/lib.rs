@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod crawl;
+pub mod demo;
 pub mod environment;
 mod error;
 pub mod exchange;

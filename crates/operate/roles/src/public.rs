@@ -47,6 +47,14 @@ impl Public {
     /// Answers until `stop`. Lets the administrator in by the token of this installation, which is printed where it is
     /// new.
     pub(crate) async fn serve(self, parts: Parts, stop: Stop) -> Result<()> {
+        let detection = Arc::clone(&self.detection);
+        let served = self.open_to_all(parts, stop).await;
+        // Also where it did not begin: a process must not end while its threads load a network.
+        detection.close().await;
+        served
+    }
+
+    async fn open_to_all(self, parts: Parts, stop: Stop) -> Result<()> {
         let given = crate::storage::variable(token::VARIABLE);
         let token = token::obtain(self.cities.database(), given.as_deref()).await?;
         let gate = AdminGate::new(token.token);
@@ -64,7 +72,6 @@ impl Public {
         let writing = tokio::spawn(live::keep_written(warehouse, models(&setup), stop.clone()));
         answer(listener, router, setup.config.serve.server_options(), &detection, stop).await;
         writing.await.map_err(std::io::Error::from)?;
-        detection.close().await;
         if let Some(labelling) = labelling {
             labelling.await.map_err(std::io::Error::from)?;
         }

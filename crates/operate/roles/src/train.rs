@@ -1,6 +1,6 @@
 //! Training a city's detector now, as its job would.
 
-use sightscan_train::{Begun, GoOn, Training, conclude};
+use sightscan_train::{Begun, GoOn, Processor, Training, conclude};
 pub use sightscan_train::{Judged, Tell, Verdict};
 use sightscan_types::TrainCity;
 use sightscan_warehouse::Warehouse;
@@ -23,6 +23,8 @@ pub struct Options {
     pub min_images_per_label: Option<u32>,
     /// Whether the training that was begun from the shell goes on.
     pub is_resumed: bool,
+    /// What computes, if not what is configured.
+    pub processor: Option<Processor>,
 }
 
 /// Trains a detector of a city. It answers for the city from then on if the gate accepts it.
@@ -41,7 +43,9 @@ pub async fn train(setup: &Setup, options: Options, tell: Tell) -> Result<Judged
     };
     let goes_on = if options.is_resumed { GoOn::Must } else { GoOn::Never };
     let begun = Begun { place: "shell", key: ACTOR, goes_on };
-    let judged = training(setup, &warehouse).train(&order, begun, tell).await?;
+    let mut training = training(setup, &warehouse);
+    training.settings.device = options.processor.unwrap_or(training.settings.device);
+    let judged = training.train(&order, begun, tell).await?;
     conclude(&warehouse, &judged, ACTOR).await?;
     warehouse.database.close().await;
     Ok(judged)

@@ -91,6 +91,11 @@ impl Detection {
         all.iter().filter_map(version).collect()
     }
 
+    /// Whether a model of this name is served.
+    pub(crate) fn serves(&self, name: &str) -> bool {
+        self.app.models.all().iter().any(|model| model.spec().name == name)
+    }
+
     /// Serves no model of this name any more, once the requests that have begun with it are answered.
     pub async fn remove(&self, name: &str) {
         let _alone = self.changing.lock().await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use sightscan_engine::model::{ModelFolder, Overrides, Reference};
+use sightscan_engine::model::{ModelFolder, Overrides, Reference, shipped};
 use sightscan_engine::{EngineChoice, Model, ModelError};
 use tracing::{error, info};
 
@@ -18,8 +18,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 pub struct Choice {
     /// Where models are that are meant by their names.
     pub folder: ModelFolder,
-    /// The models, the first one being meant where a request names none; all that are live in the folder where there is no
-    /// reference.
+    /// The models, the first one being meant where a request names none. Without a reference all that are live in the folder;
+    /// while none is, the one that comes with the program.
     pub references: Vec<Reference>,
     /// What is said about all of them.
     pub overrides: Overrides,
@@ -37,13 +37,17 @@ impl Choice {
     /// When one cannot be found or used.
     pub fn open(&self) -> Result<Vec<Arc<Model>>, ModelError> {
         if self.references.is_empty() {
-            return self.folder.live_versions()?.keys().map(|name| self.load(&named(name))).collect();
+            let live = self.folder.live_versions()?;
+            let names: Vec<Reference> = live.keys().map(|name| named(name)).collect();
+            // Whoever tries it out has something to detect with before the first model is live.
+            let names = if names.is_empty() { vec![shipped::reference()] } else { names };
+            return names.iter().map(|reference| self.load(reference)).collect();
         }
         self.references.iter().map(|reference| self.load(reference)).collect()
     }
 
     fn load(&self, reference: &Reference) -> Result<Arc<Model>, ModelError> {
-        Model::open(&self.folder.resolve(reference)?, &self.overrides, self.engine)
+        Model::from_source(self.folder.source(reference, &self.overrides)?, self.engine)
     }
 
     /// Whether the bare name of a model is followed to whatever version is live.
@@ -104,12 +108,23 @@ impl Following {
                 self.change(detection, name, version).await;
             }
         }
+        self.relieve(detection).await;
         let gone: Vec<String> =
             self.served.keys().filter(|name| !live.contains_key(*name)).cloned().collect();
         for name in gone.into_iter().filter(|_| self.choice.references.is_empty()) {
             info!(model = name, "model is not live any more");
             detection.remove(&name).await;
             self.served.remove(&name);
+        }
+    }
+
+    /// Lets the model go that comes with the program, once another one is live.
+    async fn relieve(&self, detection: &Detection) {
+        let stands_in = self.choice.references.is_empty()
+            && !self.served.contains_key(shipped::NAME)
+            && detection.serves(shipped::NAME);
+        if stands_in && !self.served.is_empty() {
+            detection.remove(shipped::NAME).await;
         }
     }
 

@@ -143,3 +143,26 @@ async fn a_model_that_is_not_live_any_more_goes_and_a_fixed_version_stays() {
     assert_eq!(served_version(&one, "street").await, "1");
     assert_eq!(served_version(&one, "tunnel").await, Value::Null);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_model_that_comes_with_the_program_answers_until_another_one_is_live() {
+    let folder = tempfile::tempdir().unwrap();
+    let models = ModelFolder::new(folder.path().join("models"));
+    let choice = Choice {
+        folder: models.clone(),
+        references: Vec::new(),
+        overrides: Overrides::default(),
+        engine: EngineChoice::Rten,
+    };
+    let server = Server::following(config(), choice).await;
+    assert_eq!(server.v1("", picture()).await["model"], "landmarks");
+    import(&models, &tiny::write_colour_box(folder.path()), "tunnel", "1");
+    becomes(&server, "tunnel", &"1".into()).await;
+    let gone = async {
+        while server.get("/v1/models/landmarks").await.status() != 404 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), gone).await.is_ok(), "it is still served");
+    assert_eq!(server.v1("", picture()).await["model"], "tunnel");
+}

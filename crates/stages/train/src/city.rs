@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sightscan_dataset::{Dataset, Split};
-use sightscan_engine::model::{ModelFolder, Overrides, Reference};
+use sightscan_engine::model::{ModelFolder, Overrides};
 use sightscan_engine::runtime::available_threads;
 use sightscan_nn::{Architecture, Weights};
 use sightscan_types::{DatasetId, ModelId, TrainCity};
@@ -24,9 +24,9 @@ use crate::city_set::{CitySet, Order, choose, open};
 use crate::error::{Error, Result};
 use crate::export::{About, Precision, onnx};
 use crate::gate::{Candidate, Live, Seen, Verdict, load};
-use crate::learn::{Config, Event, FitOrder, Items, Start, Trained, fit};
+use crate::learn::{Config, Event, FitOrder, Items, Processor, Start, Trained, fit};
 use crate::settings::Settings;
-use crate::start::{of_onnx, read_weights};
+use crate::start::{Base, of_onnx};
 
 /// How often is looked whether another training has let go of the folder.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -112,14 +112,6 @@ struct InFolder {
     parent: Option<i64>,
 }
 
-/// What a training starts from.
-struct Base {
-    start: Start,
-    /// For people: what it is.
-    name: String,
-    licence: Option<String>,
-}
-
 /// All that the computing needs.
 struct Work {
     config: Config,
@@ -131,6 +123,7 @@ struct Work {
     city: City,
     out: PathBuf,
     threads: NonZeroUsize,
+    processor: Processor,
     tell: Tell,
 }
 
@@ -172,6 +165,7 @@ impl Training {
             city,
             out: folder.clone(),
             threads: available_threads(),
+            processor: self.settings.device,
             tell: stop.listening(tell),
         };
         let made = work.on_a_thread(lock).await?;
@@ -225,7 +219,7 @@ impl Training {
         };
         let live = self.read(&model).await?;
         let is_usable = of_onnx(Path::new("parent.onnx"), &live.onnx)
-            .is_ok_and(|weights| Architecture::of(&weights).is_ok());
+            .is_ok_and(|learnt| Architecture::of(&learnt.weights).is_ok());
         Ok(is_usable.then_some((model, live)))
     }
 
@@ -239,23 +233,14 @@ impl Training {
     fn base(&self, parent: Option<(&Model, &[u8])>) -> Result<Base> {
         if let Some((model, bytes)) = parent {
             let name = format!("version {}", model.version);
-            let weights = of_onnx(Path::new(&name), bytes)?;
+            let learnt = of_onnx(Path::new(&name), bytes)?;
             let licence = training_of(&model.metrics).and_then(|training| training.base_licence);
-            return Ok(Base { start: Start::From(weights), name, licence });
+            return Ok(Base { start: Start::From(learnt), name, licence });
         }
-        let resolve = |name: &str| {
-            let reference: Reference = name.parse().map_err(sightscan_engine::ModelError::from)?;
-            Ok(self.models.resolve(&reference)?)
-        };
-        let Some(file) = self.settings.base_file(resolve)? else {
-            let start = Start::Nothing(Architecture::nano(1));
-            return Ok(Base { start, name: "nothing".to_owned(), licence: None });
-        };
-        let name = file
-            .file_name()
-            .map_or_else(|| self.settings.base.clone(), |name| name.to_string_lossy().into_owned());
-        let start = Start::From(read_weights(&file)?);
-        Ok(Base { start, name, licence: self.settings.base_licence.clone() })
+        let base = Base::find(&self.settings.base, &self.models)
+            .map_err(|error| Error::Base(self.settings.base.clone(), error.to_string()))?;
+        let licence = self.settings.base_licence.clone().or(base.licence);
+        Ok(Base { licence, ..base })
     }
 }
 
@@ -357,6 +342,8 @@ impl Work {
             out: &self.out,
             is_resumed: true,
             threads: self.threads,
+            processor: self.processor,
+            precision: Precision::Single,
             metadata: &[(TRAINING, serde_json::to_string(story)?)],
         };
         fit(&order, &mut |event| (self.tell)(&event))

@@ -94,9 +94,6 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// The program was built without it.
-    #[error("--device gpu: this program computes on the processor only; leave the flag out")]
-    NoGpu,
     /// Scenes cannot be drawn so.
     #[error(transparent)]
     Scenes(#[from] sightscan_dataset::NotScenes),

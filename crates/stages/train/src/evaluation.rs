@@ -219,7 +219,7 @@ fn labelled_box(class: usize, found: &Detection, analysis: &Analysis) -> Labelle
 }
 
 /// A name however it is written: `Eiffel_Tower` is `eiffel tower`.
-fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     name.trim().to_lowercase().replace(['_', '-'], " ")
 }
 

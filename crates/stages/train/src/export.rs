@@ -1,5 +1,8 @@
 //! A trained network as an ONNX file that every runtime reads.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use sightscan_engine::onnx::build::{self, Size, floats, int, integers, ints, node, string, value};
 use sightscan_engine::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use sightscan_engine::onnx::ultralytics;
@@ -14,6 +17,22 @@ const EPSILON: f32 = 1e-3;
 
 /// The entry of the metadata that says the anchors, in pixels: a JSON list of three for each stride.
 pub(crate) const ANCHORS: &str = "anchors";
+
+/// The entry of the metadata that says how features were spread before they were normalised, as JSON: [`Spreads`].
+pub(crate) const NORMALISATION: &str = "normalisation";
+
+/// How the features of a block are spread, by its name.
+pub(crate) type Spreads = BTreeMap<String, Spread>;
+
+/// How the features of a block are spread, as its convolution makes them once normalisation is folded into it and without
+/// its bias: what another training needs to take the two apart again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spread {
+    /// The mean of each channel.
+    pub(crate) means: Vec<f32>,
+    /// The variance of each channel.
+    pub(crate) variances: Vec<f32>,
+}
 
 /// How weights are stored. Runtimes compute with all 32 bits either way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,8 +64,10 @@ pub struct About<'a> {
 /// # Errors
 /// When the weights are not those of a network of this size.
 pub fn onnx(weights: &Weights, about: &About<'_>, precision: Precision) -> Result<Vec<u8>> {
-    let mut graph = Graph { weights, precision, nodes: Vec::new(), constants: Vec::new() };
+    let (nodes, constants, spreads) = (Vec::new(), Vec::new(), Spreads::new());
+    let mut graph = Graph { weights, precision, nodes, constants, spreads };
     graph.network(about.architecture)?;
+    let spreads = serde_json::to_string(&graph.spreads)?;
     let sizes: [Size<'_>; 4] = [Err("batch"), Ok(3), Err("height"), Err("width")];
     let outputs: [Size<'_>; 3] = [Err("batch"), Err("boxes"), Ok(5 + about.classes.len())];
     let graph = GraphProto {
@@ -59,6 +80,7 @@ pub fn onnx(weights: &Weights, about: &About<'_>, precision: Precision) -> Resul
     };
     let mut metadata = ultralytics::metadata(about.classes, [about.size; 2], 32);
     metadata.push((ANCHORS, serde_json::to_string(&about.architecture.anchors)?));
+    metadata.push((NORMALISATION, spreads));
     metadata.extend(about.metadata.iter().map(|(key, value)| (*key, value.clone())));
     Ok(build::model(graph, &metadata).to_bytes())
 }
@@ -68,6 +90,7 @@ struct Graph<'a> {
     precision: Precision,
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
+    spreads: Spreads,
 }
 
 impl Graph<'_> {
@@ -136,7 +159,8 @@ impl Graph<'_> {
 
     /// A convolution with its normalisation, and SiLU. The window is kernel, stride and padding.
     fn block(&mut self, name: &str, input: &str, window: [usize; 3]) -> Result<String> {
-        let (kernels, biases) = self.folded(name)?;
+        let (kernels, biases, spread) = self.folded(name)?;
+        self.spreads.insert(name.to_owned(), spread);
         let features = self.convolution(name, input, window, (&kernels, &biases));
         let gate = self.node("Sigmoid", &[&features], format!("{name}.gate"), vec![]);
         Ok(self.node("Mul", &[&features, &gate], format!("{name}.out"), vec![]))
@@ -159,8 +183,9 @@ impl Graph<'_> {
         self.node("Conv", &[input, &weight, &bias], format!("{name}.conv"), attributes)
     }
 
-    /// Kernels and biases that do what convolution and normalisation do one after the other.
-    fn folded(&self, name: &str) -> Result<(Values, Vec<f32>)> {
+    /// Kernels and biases that do what convolution and normalisation do one after the other, and how their features are
+    /// spread.
+    fn folded(&self, name: &str) -> Result<(Values, Vec<f32>, Spread)> {
         let part = |part: &str| self.tensor(&format!("{name}.{part}"));
         let (scale, shift) = (part("bn.weight")?, part("bn.bias")?);
         let (mean, variance) = (part("bn.running_mean")?, part("bn.running_var")?);
@@ -178,7 +203,11 @@ impl Graph<'_> {
         }
         let biases =
             shift.values.iter().zip(&mean.values).zip(&by).map(|((shift, mean), by)| shift - mean * by);
-        Ok((kernels, biases.collect()))
+        let spread = Spread {
+            means: mean.values.iter().zip(&by).map(|(mean, by)| mean * by).collect(),
+            variances: variance.values.iter().zip(&by).map(|(variance, by)| variance * by * by).collect(),
+        };
+        Ok((kernels, biases.collect(), spread))
     }
 
     /// Halves the size and looks closer: layers `number` and the next.

@@ -1,17 +1,20 @@
 //! What a user says about a training.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use sightscan_dataset::{Dataset, Item, Landmark, Problems, Shares, Split, near_duplicates, split};
-use sightscan_nn::Architecture;
+use sightscan_engine::model::{ModelFolder, shipped};
 use sightscan_pictures::{Limits, decode, perceptual_hash};
 
 use crate::error::{Error, Result};
-use crate::learn::{Config, Drawn, Examples, Items, Start, drawn_set};
+use crate::export::Precision;
+use crate::learn::{Config, Drawn, Event, Examples, FitOrder, Items, Processor, Trained, drawn_set, fit};
 use crate::set::read_set;
-use crate::start::read_weights;
+use crate::start::Base;
 
 /// Flags of `train`.
 #[derive(Debug, Clone, Args)]
@@ -27,7 +30,7 @@ detector answers for the city if it is good enough. Otherwise the folder of --ou
 from), config.toml (all settings), history.json, metrics.json, plots, and a checkpoint from which --resume goes on.")]
 pub struct Flags {
     /// The city whose detector is trained.
-    #[arg(value_name = "CITY", conflicts_with_all = ["data", "scenes", "weights", "out", "settings", "size", "batch", "seed", "freeze"])]
+    #[arg(value_name = "CITY", conflicts_with_all = ["data", "scenes", "weights", "out", "settings", "size", "batch", "seed", "freeze", "half"])]
     pub city: Option<String>,
     /// With a city: labels with fewer images are left out [default: $MIN_IMAGE_NUMBER_PER_LABEL].
     #[arg(long, value_name = "N", conflicts_with_all = ["data", "scenes"])]
@@ -46,8 +49,9 @@ pub struct Flags {
     /// of --data that are for validation, or else a fifth of it].
     #[arg(long, value_name = "DIR | FILE.txt")]
     pub val: Option<PathBuf>,
-    /// Weights of a YOLOv5 network to start from (.pt, .onnx, .safetensors), or `none`: weights drawn by chance.
-    #[arg(long, value_name = "FILE | none", required_unless_present = "city")]
+    /// Weights of a YOLOv5 network to start from: a file (.pt, .onnx, .safetensors), a model by its name, or `none`: weights
+    /// drawn by chance [default: landmarks, which comes with the program].
+    #[arg(long, value_name = "FILE | NAME | none")]
     pub weights: Option<String>,
     /// Where everything is written to.
     #[arg(long, value_name = "DIR", required_unless_present = "city")]
@@ -73,9 +77,12 @@ pub struct Flags {
     /// Leave the layers that look at pixels as they are: faster, and better for few pictures.
     #[arg(long)]
     pub freeze: bool,
-    /// What computes.
-    #[arg(long, value_enum, default_value_t)]
-    pub device: Device,
+    /// Store the weights of the model in 16 bits: it is half as large, and hardly worse.
+    #[arg(long)]
+    pub half: bool,
+    /// What computes [default: cpu; of a city as [train] says].
+    #[arg(long, value_enum)]
+    pub device: Option<Processor>,
 }
 
 /// Scenes that a detector of scenes is judged by.
@@ -83,16 +90,6 @@ const JUDGED_SCENES: u64 = 300;
 
 /// What is left for validation where nothing was.
 const A_FIFTH: Shares = Shares { train: 0.8, validation: 0.2, test: 0.0 };
-
-/// What computes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Device {
-    /// The processor.
-    #[default]
-    Cpu,
-    /// A graphics processor, by Vulkan.
-    Gpu,
-}
 
 /// What is learnt from, and what the detector is judged by.
 pub struct Sets {
@@ -128,22 +125,48 @@ impl Flags {
         set(&mut config.batch, self.batch);
         config.seed = self.seed.unwrap_or(config.seed);
         config.freeze_backbone |= self.freeze;
-        if self.device == Device::Gpu {
-            return Err(Error::NoGpu);
-        }
         config.check()?;
         Ok(config)
+    }
+
+    /// Trains a detector as these flags say.
+    ///
+    /// # Errors
+    /// As [`fit`]; when a setting makes no sense, or weights or labelled pictures cannot be read.
+    pub fn train(
+        &self,
+        threads: NonZeroUsize,
+        tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Trained> {
+        let config = self.config()?;
+        let (sets, base) = (self.sets(&config)?, self.base()?);
+        let problems = sets.problems.iter().map(ToString::to_string).collect::<String>();
+        for problem in problems.lines() {
+            let _ = tell(Event::Problem(problem.to_owned()));
+        }
+        let _ = tell(Event::Note(format!("it starts from {base}")));
+        let order = FitOrder {
+            config: &config,
+            classes: &sets.classes,
+            examples: sets.examples.as_ref(),
+            validation: &sets.validation,
+            start: base.start,
+            out: self.out(),
+            is_resumed: self.resume,
+            threads,
+            processor: self.device.unwrap_or_default(),
+            precision: if self.half { Precision::Half } else { Precision::Single },
+            metadata: &[],
+        };
+        fit(&order, tell)
     }
 
     /// What the training starts from.
     ///
     /// # Errors
     /// When the weights cannot be read.
-    pub fn start(&self) -> Result<Start> {
-        match self.weights.as_deref() {
-            None | Some("none") => Ok(Start::Nothing(Architecture::nano(1))),
-            Some(path) => Ok(Start::From(read_weights(Path::new(path))?)),
-        }
+    pub fn base(&self) -> Result<Base> {
+        Base::find(self.weights.as_deref().unwrap_or(shipped::NAME), &ModelFolder::default())
     }
 
     /// What is learnt from, and judged by.

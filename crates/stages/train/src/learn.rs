@@ -7,6 +7,7 @@ mod example;
 mod fit;
 mod history;
 mod loader;
+mod processor;
 
 pub use augment::Augmentation;
 pub use config::{Config, OptimiserKind};
@@ -15,3 +16,4 @@ pub(crate) use example::View;
 pub use example::{Example, Examples, Items};
 pub use fit::{Event, Order as FitOrder, Start, Step, Trained, fit};
 pub use history::Epoch;
+pub use processor::Processor;

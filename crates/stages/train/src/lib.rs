@@ -33,11 +33,11 @@ pub use export::{About, Precision, onnx};
 pub use flags::{Flags, Sets};
 pub use gate::{Gate, Verdict};
 pub use learn::{
-    Augmentation, Config, Drawn, Epoch, Event, Example, Examples, FitOrder, Items, OptimiserKind, Start,
-    Step, Trained, drawn_set, fit,
+    Augmentation, Config, Drawn, Epoch, Event, Example, Examples, FitOrder, Items, OptimiserKind, Processor,
+    Start, Step, Trained, drawn_set, fit,
 };
 pub use registry::{By, conclude, promote, roll_back, show_live};
 pub use registry_flags::{CityVersion, RegistryCommand, WhyFlag};
 pub use set::read_set;
 pub use settings::Settings;
-pub use start::read_weights;
+pub use start::{Base, Learnt, read_weights};

@@ -1,20 +1,19 @@
 //! The section `[train]` of the configuration.
 
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 use sightscan_dataset::Shares;
+use sightscan_engine::model::shipped;
 
-use crate::error::{Error, Result};
 use crate::gate::Gate;
-use crate::learn::{Augmentation, Config};
+use crate::learn::{Augmentation, Config, Processor};
 
 /// The section `[train]`: how the detectors of cities are trained and judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Weights that a city's first training starts from: a file (.pt, .onnx, .safetensors), or a model of the model folder;
-    /// `none` is weights drawn by chance. Later trainings start from the model that is live.
+    /// Weights that a city's first training starts from: a file (.pt, .onnx, .safetensors), a model of the model folder, or
+    /// `landmarks`, which comes with the program; `none` is weights drawn by chance. Later trainings start from the model that
+    /// is live.
     pub base: String,
     /// The licence of those weights, where their file does not tell it: models that were trained from them say it.
     pub base_licence: Option<String>,
@@ -22,6 +21,8 @@ pub struct Settings {
     pub shares: [f64; 3],
     /// When a candidate is good enough.
     pub gate: Gate,
+    /// What computes.
+    pub device: Processor,
     /// How is trained. `epochs` is that of `[cities]`.
     pub learning: Config,
 }
@@ -30,10 +31,11 @@ impl Default for Settings {
     fn default() -> Self {
         let Shares { train, validation, test } = Shares::default();
         Self {
-            base: Self::NONE.to_owned(),
+            base: shipped::NAME.to_owned(),
             base_licence: None,
             shares: [train, validation, test],
             gate: Gate::default(),
+            device: Processor::default(),
             learning: learning(),
         }
     }
@@ -47,24 +49,6 @@ fn learning() -> Config {
 }
 
 impl Settings {
-    /// The word for weights drawn by chance.
-    const NONE: &'static str = "none";
-
-    /// The file of the base weights; `resolve` finds a model of the model folder by its name.
-    ///
-    /// # Errors
-    /// When there is no such file or model.
-    pub(crate) fn base_file(&self, resolve: impl Fn(&str) -> Result<PathBuf>) -> Result<Option<PathBuf>> {
-        let path = Path::new(&self.base);
-        if self.base == Self::NONE {
-            return Ok(None);
-        }
-        if path.is_file() {
-            return Ok(Some(path.to_owned()));
-        }
-        resolve(&self.base).map(Some).map_err(|error| Error::Base(self.base.clone(), error.to_string()))
-    }
-
     pub(crate) fn shares(&self) -> Shares {
         let [train, validation, test] = self.shares;
         Shares { train, validation, test }
@@ -80,21 +64,5 @@ mod tests {
         let settings: Settings = toml::from_str("base = \"x.pt\"\n[learning]\nsize = 640\n").unwrap();
         assert_eq!((settings.base.as_str(), settings.learning.size), ("x.pt", 640));
         assert!(toml::from_str::<Settings>("bas = \"x\"").is_err());
-    }
-
-    #[test]
-    fn base_weights_are_a_file_a_name_or_none() {
-        let named = |base: &str| Settings { base: base.to_owned(), ..Settings::default() };
-        let resolve = |name: &str| match name {
-            "berlin" => Ok(PathBuf::from("folder/berlin.onnx")),
-            _ => Err(Error::NoLabels),
-        };
-        assert_eq!(named("none").base_file(resolve).unwrap(), None);
-        assert_eq!(named("berlin").base_file(resolve).unwrap(), Some(PathBuf::from("folder/berlin.onnx")));
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let path = file.path().to_str().unwrap();
-        assert_eq!(named(path).base_file(resolve).unwrap().as_deref(), Some(file.path()));
-        let error = named("gone.pt").base_file(resolve).unwrap_err().to_string();
-        assert!(error.contains("gone.pt") && error.contains("train.base"), "{error}");
     }
 }

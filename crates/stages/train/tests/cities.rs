@@ -13,7 +13,7 @@ use sightscan_jobs::{Registry, Runner, RunnerConfig, Summary, Wish, enqueue};
 use sightscan_nn::{Architecture, Device, Yolov5};
 use sightscan_testkit::database::TestDatabase;
 use sightscan_train::{
-    Begun, Config, Error, Event, Gate, GoOn, Settings, Tell, Training, Verdict, conclude, jobs,
+    Begun, Config, Error, Event, Gate, GoOn, Processor, Settings, Tell, Training, Verdict, conclude, jobs,
 };
 use sightscan_types::{JobState, ModelAction, ModelState, TrainCity};
 use sightscan_warehouse::jobs::Filter;
@@ -43,6 +43,7 @@ fn training(site: &Site, gate: Gate) -> Training {
         base_licence: Some("MIT".to_owned()),
         shares: [0.8, 0.1, 0.1],
         gate,
+        device: Processor::Cpu,
         learning: quick(),
     };
     Training {
@@ -101,7 +102,7 @@ async fn cause_of_death(site: &Site) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_30_31_32_a_city_is_trained_published_and_trained_again() {
+async fn row_30_31_32_w_c12_w_c16_w_s11_a_city_is_trained_published_and_trained_again() {
     let site = city("Köln", 101).await;
     let gate = Gate { least: 0.3, ..Gate::default() };
     assert_eq!(by_job(&site, training(&site, gate), 20).await.done, 1);

@@ -67,14 +67,12 @@ fn a_city_is_trained_by_the_configuration_and_all_else_by_flags() {
         parsed(&["Berlin", "--epochs", "3", "--min-images", "5"]).unwrap().city.as_deref(),
         Some("Berlin")
     );
-    for mixed in
-        [&["Berlin", "--data", "x"][..], &["Berlin", "--size", "320"], &["--data", "x", "--out", "y"], &[]]
-    {
+    for mixed in [&["Berlin", "--data", "x"][..], &["Berlin", "--size", "320"], &["--data", "x"], &[]] {
         parsed(mixed).unwrap_err();
     }
     let error = parsed(&["--data", "x", "--weights", "none", "--out", "y", "--min-images", "5"]).unwrap_err();
     assert!(error.contains("--min-images"), "{error}");
-    assert!(matches!(flags(&["--data", "x"]).start().unwrap(), Start::Nothing(_)));
+    assert!(matches!(flags(&["--data", "x"]).base().unwrap().start, Start::Nothing(_)));
 }
 
 #[test]

@@ -2,16 +2,20 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sightscan_dataset::Picture;
 use sightscan_engine::model::Overrides;
 use sightscan_engine::{EngineChoice, Model};
-use sightscan_nn::Weights;
+use sightscan_pictures::{Limits, decode};
 use sightscan_testkit::{data, scale};
 use sightscan_train::{
-    Augmentation, Config, Epoch, Error, Event, FitOrder, Items, OptimiserKind, Start, Trained, fit, read_set,
+    Augmentation, Config, Epoch, Error, Event, Examples, FitOrder, Items, OptimiserKind, Precision, Start,
+    Trained, fit, read_set, read_weights,
 };
 
-use crate::squares::{order, quick, squares};
+use crate::squares::{SIDE, order, quick, squares};
 
 fn quietly(order: &FitOrder<'_>) -> Result<Trained, Error> {
     fit(order, &mut |_| ControlFlow::Continue(()))
@@ -69,10 +73,73 @@ fn a_trained_network_is_where_another_training_starts() {
     let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let (config, items) = (Config { epochs: 1, ..quick() }, Items::new(train.items));
     quietly(&order(&config, &items, &validation, first.path())).unwrap();
-    let weights =
-        Weights::from_safetensors(&fs_err::read(first.path().join("weights.safetensors")).unwrap()).unwrap();
-    let start = Start::From(weights);
-    quietly(&FitOrder { start, ..order(&config, &items, &validation, second.path()) }).unwrap();
+    let learnt = read_weights(&first.path().join("weights.safetensors")).unwrap();
+    assert_eq!(learnt.classes, validation.classes);
+    let start = Start::From(learnt);
+    let half =
+        FitOrder { start, precision: Precision::Half, ..order(&config, &items, &validation, second.path()) };
+    let halved = quietly(&half).unwrap();
+    let size = |path: &Path| fs_err::metadata(path).unwrap().len();
+    let whole = size(&second.path().join("weights.safetensors"));
+    assert!(size(&halved.model) < whole * 7 / 10, "weights of 16 bits");
+    Model::open(&halved.model, &Overrides::default(), EngineChoice::Rten).unwrap();
+}
+
+/// The square of this number as a file of another format.
+fn reencoded(number: u32, format: image::ImageFormat) -> Vec<u8> {
+    let item = squares(number..number + 1).items.remove(0);
+    let picture = decode(&item.picture.unwrap().read().unwrap(), &Limits::default()).unwrap();
+    let picture = image::RgbImage::from_raw(picture.width, picture.height, picture.rgb).unwrap();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// A JPEG without its first segment, which says `JFIF`: some cameras and editors write none.
+fn without_jfif(mut jpeg: Vec<u8>) -> Vec<u8> {
+    assert_eq!(&jpeg[6..10], b"JFIF");
+    let length = usize::from(u16::from_be_bytes([jpeg[4], jpeg[5]]));
+    jpeg.drain(2..4 + length);
+    jpeg
+}
+
+#[test]
+fn w_c42_webp_gif_and_jpegs_without_a_marker_are_learnt_from() {
+    use image::ImageFormat::{Gif, Jpeg, WebP};
+
+    let mut train = squares(0..4);
+    let files = [reencoded(0, WebP), reencoded(1, Gif), reencoded(2, Jpeg), without_jfif(reencoded(3, Jpeg))];
+    for (item, file) in train.items.iter_mut().zip(files) {
+        item.picture = Some(Picture::bytes(file));
+    }
+    let (originals, items) = (Items::new(squares(0..4).items), Items::new(train.items));
+    for number in 0..4 {
+        let [original, found] =
+            [&originals, &items].map(|items| items.example(number, SIDE as usize, 0).unwrap());
+        let apart = original.rgb.iter().zip(&found.rgb).map(|(one, other)| f64::from(one.abs_diff(*other)));
+        assert_eq!(original.rgb.len(), found.rgb.len());
+        assert!(apart.sum::<f64>() / (original.rgb.len() as f64) < 8.0, "picture {number}");
+        assert_eq!(original.boxes, found.boxes);
+    }
+}
+
+#[test]
+fn w_p6_each_picture_is_opened_once_however_long_the_training_is() {
+    let (mut train, validation) = (squares(0..12), squares(12..14));
+    let opened = Arc::new(AtomicUsize::new(0));
+    for item in &mut train.items {
+        let (picture, opened) = (item.picture.take().unwrap(), Arc::clone(&opened));
+        item.picture = Some(Picture::new(move || {
+            opened.fetch_add(1, Ordering::Relaxed);
+            picture.read()
+        }));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (config, items) = (Config { epochs: 3, ..quick() }, Items::new(train.items));
+    quietly(&order(&config, &items, &validation, folder.path())).unwrap();
+    // Two threads may want the same picture before either has it.
+    let opened = opened.load(Ordering::Relaxed);
+    assert!((12..24).contains(&opened), "{opened}");
 }
 
 #[test]
@@ -188,7 +255,7 @@ fn eight_sights_are_learnt_by_heart() {
     // Each many times an epoch: judging and writing down takes longer than to learn from eight small pictures.
     let many = std::iter::repeat_n(&set.items, 20).flatten().cloned();
     let items = Items::new(many);
-    let start = Start::From(Weights::read_pt(&start).unwrap());
+    let start = Start::From(read_weights(&start).unwrap());
     let order = FitOrder { start, ..order(&config, &items, &set, folder.path()) };
     let report = quietly(&order).unwrap().report.unwrap();
     assert!(report.map50.unwrap() >= 0.95, "{report}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use sightscan_dataset::{Attribution, Dataset, Item, LabelledBox, Labels, Picture};
 use sightscan_nn::Architecture;
 use sightscan_pictures::{Encoding, Picture as Pixels, encode};
-use sightscan_train::{Augmentation, Config, FitOrder, OptimiserKind, Start};
+use sightscan_train::{Augmentation, Config, FitOrder, OptimiserKind, Precision, Processor, Start};
 use sightscan_types::RelativeBox;
 
 /// Side of the pictures in pixels.
@@ -79,6 +79,8 @@ pub(crate) fn order<'a>(
         out,
         is_resumed: false,
         threads: NonZeroUsize::new(2).unwrap(),
+        processor: Processor::Cpu,
+        precision: Precision::Single,
         metadata: &[],
     }
 }

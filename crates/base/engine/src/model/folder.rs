@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::reference::{self, LIVE, Reference};
-use super::{Model, ModelError, Overrides, Source, source};
+use super::{Model, ModelError, Overrides, Source, shipped, source};
 use crate::detector::Detector;
 use crate::files;
 use crate::runtime::{self, EngineChoice};
@@ -96,6 +96,19 @@ impl ModelFolder {
                 Err(ModelError::NotFound { reference: path.display().to_string(), hint })
             }
             Reference::Named { name, version } => Ok(self.find(name, version.as_deref())?.path),
+        }
+    }
+
+    /// The files of the model that a reference means: of this folder, elsewhere, or those that come with the program.
+    ///
+    /// # Errors
+    /// When there is no such model, or a file is damaged.
+    pub fn source(&self, reference: &Reference, overrides: &Overrides) -> Result<Source, ModelError> {
+        match self.resolve(reference) {
+            Err(ModelError::NotFound { .. }) if *reference == shipped::reference() => {
+                shipped::source(overrides.clone())
+            }
+            path => Source::read(&path?, overrides),
         }
     }
 

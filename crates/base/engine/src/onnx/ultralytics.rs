@@ -18,7 +18,7 @@ pub fn metadata(names: &[String], [height, width]: [usize; 2], stride: usize) ->
 /// The class names in a Python dictionary or list literal of strings; `None` when it is neither.
 ///
 /// Dictionary keys must be the numbers from 0 up, in any order.
-pub(crate) fn names(literal: &str) -> Option<Vec<String>> {
+pub fn names(literal: &str) -> Option<Vec<String>> {
     let mut reader = Reader { rest: literal.trim() };
     if reader.eat('[') {
         return reader.list();

@@ -12,17 +12,19 @@ use serde::{Deserialize, Serialize};
 use sightscan_dataset::{Dataset, Item};
 use sightscan_engine::model::{Overrides, Source};
 use sightscan_engine::{EngineChoice, Model};
-use sightscan_nn::{Architecture, Batch, Device, Losses, Trainer, Weights};
+use sightscan_nn::{Architecture, Batch, Beginning, Device, Losses, Trainer, Weights};
 
 use super::config::Config;
 use super::example::Examples;
 use super::history::{self, Epoch};
 use super::loader::{self, Plan};
+use super::processor::Processor;
 use crate::error::{Error, Result};
 use crate::evaluation::{Classes, Judgement, Report, evaluate, judge};
 use crate::export::{About, Precision, onnx};
 use crate::plots;
 use crate::sheet::sheet;
+use crate::start::{self, Learnt};
 
 /// What is trained, from what, and where it goes.
 pub struct Order<'a> {
@@ -42,6 +44,10 @@ pub struct Order<'a> {
     pub is_resumed: bool,
     /// Threads that look at pictures for validation.
     pub threads: NonZeroUsize,
+    /// What computes.
+    pub processor: Processor,
+    /// How the weights of the model are stored at the end.
+    pub precision: Precision,
     /// Entries of the model's metadata.
     pub metadata: &'a [(&'a str, String)],
 }
@@ -50,7 +56,7 @@ pub struct Order<'a> {
 #[derive(Debug, Clone)]
 pub enum Start {
     /// Weights that have learnt something.
-    From(Weights),
+    From(Learnt),
     /// Weights drawn by chance, of a network of this size; its classes are those of the order.
     Nothing(Architecture),
 }
@@ -144,6 +150,7 @@ struct Note {
 }
 
 const MODEL: &str = "model.onnx";
+const WEIGHTS: &str = "weights.safetensors";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Trains a detector. `tell` hears what happens and may end it with [`ControlFlow::Break`]; all epochs that have ended
@@ -155,7 +162,7 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 ///
 /// # Errors
 /// When the settings make no sense, there is nothing to learn from, a training was begun in the folder and is not to go
-/// on, the weights do not fit, or a file cannot be written. [`Error::Ended`] when `tell` has ended it.
+/// on, the weights do not fit, there is no such processor, or a file cannot be written. [`Error::Ended`] when `tell` has ended it.
 pub fn fit(order: &Order<'_>, tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>) -> Result<Trained> {
     order.config.check()?;
     if order.examples.count() == 0 {
@@ -165,7 +172,11 @@ pub fn fit(order: &Order<'_>, tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>
         // Not after hours.
         Classes::new(order.classes, order.validation)?;
     }
-    let mut run = Run::new(order)?;
+    let (device, name) = order.processor.open()?;
+    if let Some(name) = name {
+        going_on(tell(Event::Note(format!("{name} computes"))))?;
+    }
+    let mut run = Run::new(order, &device)?;
     while run.history.len() < order.config.epochs && !run.is_over() {
         run.epoch(tell)?;
     }
@@ -182,14 +193,14 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(order: &'a Order<'a>) -> Result<Self> {
+    fn new(order: &'a Order<'a>, device: &Device) -> Result<Self> {
         let checkpoint = order.out.join(CHECKPOINT);
         if checkpoint.exists() && !order.is_resumed {
             return Err(Error::Begun(order.out.to_owned()));
         }
         let steps = order.examples.count().div_ceil(order.config.batch);
-        let mut run =
-            Self { order, trainer: trainer(order, steps)?, history: Vec::new(), steps, told: HashSet::new() };
+        let trainer = trainer(order, steps, device)?;
+        let mut run = Self { order, trainer, history: Vec::new(), steps, told: HashSet::new() };
         if checkpoint.exists() {
             run.resume(&fs_err::read(checkpoint)?)?;
         }
@@ -290,7 +301,7 @@ impl<'a> Run<'a> {
         sums: &Sums,
         tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
-        let model = self.model(Precision::Single)?;
+        let model = self.model(self.trainer.average(), Precision::Single)?;
         let report = self.judge(&model)?;
         // Where it was to end meanwhile, pictures may not have been read any more: such a judgement must not be kept.
         going_on(tell(Event::Step(self.step(number, sums))))?;
@@ -306,14 +317,14 @@ impl<'a> Run<'a> {
         replace(&self.order.out.join(CHECKPOINT), &self.trainer.checkpoint(&note)?)
     }
 
-    fn model(&self, precision: Precision) -> Result<Vec<u8>> {
+    fn model(&self, weights: &Weights, precision: Precision) -> Result<Vec<u8>> {
         let about = About {
             architecture: self.trainer.architecture(),
             classes: self.order.classes,
             size: self.order.config.size,
             metadata: self.order.metadata,
         };
-        onnx(self.trainer.average(), &about, precision)
+        onnx(weights, &about, precision)
     }
 
     fn judge(&self, model: &[u8]) -> Result<Option<Report>> {
@@ -333,13 +344,18 @@ impl<'a> Run<'a> {
     fn keep(&self, model: &[u8], report: Option<&Report>) -> Result<()> {
         let out = self.order.out;
         replace(&out.join(MODEL), model)?;
-        replace(&out.join("weights.safetensors"), &self.trainer.weights()?)?;
+        let weights = self.trainer.weights(&start::metadata(self.order.classes)?)?;
+        replace(&out.join(WEIGHTS), &weights)?;
         report.map_or(Ok(()), |report| write_json(&out.join("metrics.json"), report))
     }
 
     fn finish(self) -> Result<Trained> {
         let (out, path) = (self.order.out, self.order.out.join(MODEL));
         replace(&out.join("curves.svg"), plots::curves(&self.history)?.as_bytes())?;
+        if self.order.precision != Precision::Single {
+            let best = Weights::from_safetensors(&fs_err::read(out.join(WEIGHTS))?)?;
+            replace(&path, &self.model(&best, self.order.precision)?)?;
+        }
         let model = self.judged(&fs_err::read(&path)?)?;
         let report = model.map(|model| self.show(&model)).transpose()?;
         let best = history::best(&self.history).map_or(0, |best| best.epoch);
@@ -372,19 +388,22 @@ fn going_on(answer: ControlFlow<()>) -> Result<()> {
 }
 
 /// A network that starts as ordered.
-fn trainer(order: &Order<'_>, steps: usize) -> Result<Trainer> {
+fn trainer(order: &Order<'_>, steps: usize, device: &Device) -> Result<Trainer> {
     let classes = order.classes.len();
-    let (architecture, weights) = match &order.start {
-        Start::From(weights) => (Architecture::of(weights)?, Some(weights)),
+    let (architecture, learnt) = match &order.start {
+        Start::From(learnt) => (Architecture::of(&learnt.weights)?, Some(learnt)),
         Start::Nothing(architecture) => (architecture.clone(), None),
     };
+    let known = learnt.map(|learnt| learnt.known(order.classes, architecture.classes));
+    let beginning =
+        learnt.zip(known.as_deref()).map(|(learnt, classes)| Beginning { weights: &learnt.weights, classes });
     let mut architecture = Architecture { classes, ..architecture };
     if order.config.fit_anchors {
         let sizes = order.examples.sizes(order.config.size);
         architecture = architecture.fitted(&sizes, order.config.anchor_ratio);
     }
     let settings = order.config.settings(steps);
-    Ok(Trainer::new(architecture, weights, settings, order.config.seed, &Device::flex())?)
+    Ok(Trainer::new(architecture, beginning, settings, order.config.seed, device)?)
 }
 
 /// A model whose bytes are not (yet) in a file; the path names it.

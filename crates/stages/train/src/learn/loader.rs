@@ -1,9 +1,11 @@
-//! Batches, made on a thread of their own while the network learns from the ones before.
+//! Batches, made on threads of their own while the network learns from the ones before.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
 use fastrand::Rng;
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use sightscan_nn::Batch;
 
 use super::augment::{Augmentation, Seen, seen};
@@ -33,11 +35,17 @@ pub(super) fn batches<'scope, 'env>(
     problem: impl Fn(String) + Send + 'scope,
 ) -> Receiver<Batch> {
     let (sender, receiver) = sync_channel(AHEAD);
+    // Threads of their own: a product of matrices would otherwise wait for a picture.
+    let threads = ThreadPoolBuilder::new().thread_name(|number| format!("loader-{number}")).build();
     scope.spawn(move || {
+        let threads = match threads {
+            Ok(threads) => threads,
+            Err(error) => return problem(format!("no threads can be started for pictures: {error}")),
+        };
         let mut order: Vec<usize> = (0..examples.count()).collect();
         chance(plan.seed, epoch, u64::MAX).shuffle(&mut order);
         for numbers in order.chunks(plan.batch) {
-            let batch = plan.batch(examples, numbers, epoch, &problem);
+            let batch = plan.batch(&threads, examples, numbers, epoch, &problem);
             // Nobody learns any more.
             if !batch.pixels.is_empty() && sender.send(batch).is_err() {
                 return;
@@ -57,14 +65,17 @@ fn chance(seed: u64, epoch: usize, number: u64) -> Rng {
 impl Plan {
     fn batch(
         &self,
+        threads: &ThreadPool,
         examples: &dyn Examples,
         numbers: &[usize],
         epoch: usize,
         problem: &dyn Fn(String),
     ) -> Batch {
         let mut batch = Batch { size: [self.side; 2], ..Batch::default() };
-        for number in numbers {
-            match self.seen(examples, *number, epoch) {
+        let seen = || numbers.par_iter().map(|number| self.seen(examples, *number, epoch));
+        let all: Vec<_> = threads.install(|| seen().collect());
+        for seen in all {
+            match seen {
                 Ok(seen) => add(&mut batch, seen, self.side),
                 Err(why) => problem(why),
             }
