@@ -18,7 +18,7 @@ fn demo(data: &Path) -> Command {
     let mut command = sightscan(data);
     command.args(["--log", "info", "--log-json", "demo", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     if scale() < 1.0 {
-        command.args(["--pictures", "20", "--epochs", "4"]);
+        command.args(["--pictures", "30", "--epochs", "10"]);
     }
     command
 }

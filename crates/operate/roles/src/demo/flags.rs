@@ -29,7 +29,7 @@ pub struct Flags {
     /// Pictures of each landmark [default: 100; from scratch 150].
     #[arg(long, value_name = "N")]
     pub pictures: Option<u32>,
-    /// How often every picture is learnt from [default: 16; from scratch 100].
+    /// How often every picture is learnt from [default: 24; from scratch 100].
     #[arg(long, value_name = "N")]
     pub epochs: Option<u32>,
     /// End when everything has been shown, instead of serving until Ctrl-C.
