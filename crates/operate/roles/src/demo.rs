@@ -53,7 +53,7 @@ pub struct Options {
 impl Options {
     /// What is enough for the detector to learn two more sights, or all of them.
     pub const fn usual(from_scratch: bool) -> Self {
-        let (pictures, epochs) = if from_scratch { (150, 100) } else { (100, 24) };
+        let (pictures, epochs) = if from_scratch { (150, 100) } else { (140, 26) };
         Self { from_scratch, pictures, epochs }
     }
 

@@ -26,10 +26,10 @@ pub struct Flags {
     /// Train from weights drawn by chance instead of those that come with the program; takes much longer.
     #[arg(long)]
     pub from_scratch: bool,
-    /// Pictures of each landmark [default: 100; from scratch 150].
+    /// Pictures of each landmark [default: 140; from scratch 150].
     #[arg(long, value_name = "N")]
     pub pictures: Option<u32>,
-    /// How often every picture is learnt from [default: 24; from scratch 100].
+    /// How often every picture is learnt from [default: 26; from scratch 100].
     #[arg(long, value_name = "N")]
     pub epochs: Option<u32>,
     /// End when everything has been shown, instead of serving until Ctrl-C.
