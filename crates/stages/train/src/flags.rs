@@ -80,7 +80,7 @@ pub struct Flags {
     /// Store the weights of the model in 16 bits: it is half as large, and hardly worse.
     #[arg(long)]
     pub half: bool,
-    /// What computes [default: cpu; of a city as [train] says].
+    /// What computes [default: cpu; of a city what `sightscan.toml` says].
     #[arg(long, value_enum)]
     pub device: Option<Processor>,
 }
