@@ -49,20 +49,18 @@ impl ConvBlock {
 
     pub(crate) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let device = input.device();
-        match (device.is_autodiff(), device.inner() == Device::flex()) {
-            (true, true) => self.trained(input),
-            (true, false) => silu(self.norm.forward(multiplied(&self.conv, input))),
-            (false, _) => silu(self.norm.forward(self.conv.forward(input))),
+        if device.is_autodiff() && device.inner() == Device::flex() {
+            self.trained(input)
+        } else {
+            silu(self.norm.forward(convolution(&self.conv, input)))
         }
     }
 
     /// As the three operations would, in one, on a processor that keeps what gradients need.
     fn trained(&self, input: Tensor<4>) -> Tensor<4> {
         let affine = [self.norm.gamma.val(), self.norm.beta.val()];
-        let PaddingConfig2d::Explicit(padding, ..) = self.conv.padding else {
-            return silu(self.norm.forward(self.conv.forward(input)));
-        };
-        let step = Step { stride: self.conv.stride[0], padding, epsilon: EPSILON as f32 };
+        let (stride, padding) = (self.conv.stride[0], padding(&self.conv));
+        let step = Step { stride, padding, epsilon: EPSILON as f32 };
         let block = conv_norm_silu(input, self.conv.weight.val(), affine, step);
         follow(&self.norm.running_mean, block.mean);
         follow(&self.norm.running_var, block.variance);
@@ -79,19 +77,28 @@ impl ConvBlock {
     }
 }
 
-/// What a convolution makes, on a device where products of matrices are faster.
-pub(crate) fn multiplied(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
-    let padding = match conv.padding {
-        PaddingConfig2d::Explicit(padding, ..) => padding,
-        _ => 0,
-    };
-    let output = convolved(input, conv.weight.val(), conv.stride[0], padding);
+/// What a convolution makes; while it learns on a graphics processor as a product of matrices.
+pub(crate) fn convolution(conv: &Conv2d, input: Tensor<4>) -> Tensor<4> {
+    let device = input.device();
+    if !device.is_autodiff() || device.inner() == Device::flex() {
+        return conv.forward(input);
+    }
+    let output = convolved(input, conv.weight.val(), conv.stride[0], padding(conv));
     match &conv.bias {
         Some(bias) => {
             let channels = bias.val().dims()[0];
             output + bias.val().reshape([1, channels, 1, 1])
         }
         None => output,
+    }
+}
+
+/// Pixels that are added at each side; of this network's layers the same at all four.
+fn padding(conv: &Conv2d) -> usize {
+    match conv.padding {
+        PaddingConfig2d::Explicit(padding, ..) => padding,
+        PaddingConfig2d::Valid => 0,
+        PaddingConfig2d::Same => conv.kernel_size[0] / 2,
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::architecture::{Anchors, Architecture};
-use crate::blocks::multiplied;
+use crate::blocks::convolution;
 use crate::error::{Error, Result};
 use crate::walk::Walk;
 use crate::weights::Values;
@@ -40,7 +40,7 @@ impl Head {
     /// What is predicted at each stride, not yet as boxes: `[batch, anchors, height, width, 5 + classes]`.
     pub(crate) fn forward(&self, [fine, middle, coarse]: [Tensor<4>; 3]) -> [Tensor<5>; 3] {
         [(&self.fine, fine), (&self.middle, middle), (&self.coarse, coarse)]
-            .map(|(level, features)| by_cell(predicted(level, features)))
+            .map(|(level, features)| by_cell(convolution(level, features)))
     }
 
     pub(crate) fn walk(&mut self, walk: &mut impl Walk, name: &str) -> Result<()> {
@@ -51,15 +51,6 @@ impl Head {
             }
         }
         Ok(())
-    }
-}
-
-fn predicted(level: &Conv2d, features: Tensor<4>) -> Tensor<4> {
-    let device = features.device();
-    if device.is_autodiff() && device.inner() != Device::flex() {
-        multiplied(level, features)
-    } else {
-        level.forward(features)
     }
 }
 
