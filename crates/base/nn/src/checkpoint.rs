@@ -39,17 +39,17 @@ impl Checkpoint {
 
     /// Reads what [`Self::to_bytes`] has written.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let entry = |name: &str| header.metadata().as_ref().and_then(|entries| entries.get(name));
+        let entries = Weights::metadata(bytes)?;
         let all = Weights::from_safetensors(bytes)?;
         Ok(Self {
             network: all.part(NETWORK),
             average: all.part(AVERAGE),
             optimiser: SafeTensors::deserialize(bytes)?.tensor(OPTIMISER)?.data().to_vec(),
-            updates: entry(UPDATES)
+            updates: entries
+                .get(UPDATES)
                 .and_then(|updates| updates.parse().ok())
                 .ok_or_else(|| Error::Missing(UPDATES.to_owned()))?,
-            note: entry(NOTE).cloned().unwrap_or_default(),
+            note: entries.get(NOTE).cloned().unwrap_or_default(),
         })
     }
 }

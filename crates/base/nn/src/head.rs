@@ -69,17 +69,19 @@ fn expected(architecture: &Architecture, stride: usize) -> Vec<f32> {
 /// sizes and places.
 ///
 /// # Errors
-/// When it was learnt by a network of another size.
+/// When it was learnt by a network of another size, or there are not as many classes as `own` has.
 pub(crate) fn adapted(
     name: &str,
     learnt: &Values,
     own: &Values,
     classes: &[Option<usize>],
 ) -> Result<Values> {
-    let length = own.values.len() / (ANCHORS * (BOX + classes.len()));
-    let rows = learnt.shape.first().copied().unwrap_or_default();
-    let outputs = rows / ANCHORS;
-    let is_fit = learnt.shape.get(1..) == own.shape.get(1..) && rows % ANCHORS == 0;
+    let rows = |values: &Values| values.shape.first().copied().unwrap_or_default();
+    let (outputs, own_outputs) = (rows(learnt) / ANCHORS, BOX + classes.len());
+    let is_fit = learnt.shape.get(1..) == own.shape.get(1..)
+        && rows(learnt) == ANCHORS * outputs
+        && rows(own) == ANCHORS * own_outputs;
+    let length = own.values.len() / (ANCHORS * own_outputs);
     if !is_fit || !classes.iter().flatten().all(|class| BOX + class < outputs) {
         let (found, wanted) = (learnt.shape.clone(), own.shape.clone());
         return Err(Error::Shape { name: name.to_owned(), found, wanted });
@@ -173,6 +175,7 @@ mod tests {
         assert_eq!(adapted("head", &layer(80, 0.0), &own, &[None, None]).unwrap(), own);
         let wider = Values { shape: vec![18, 3, 1, 1], values: vec![0.0; 54] };
         assert!(adapted("head", &wider, &layer(1, 0.0), &[Some(3)]).is_err());
+        assert!(adapted("head", &own, &own, &[Some(0)]).is_err(), "it has two classes");
         let odd = Values { shape: vec![7, 1, 1, 1], values: vec![0.0; 7] };
         assert!(adapted("head", &odd, &own, &[Some(0), None]).is_err());
     }
