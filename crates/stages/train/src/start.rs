@@ -145,7 +145,7 @@ pub(crate) fn of_onnx(path: &Path, bytes: &[u8]) -> Result<Learnt> {
     for tensor in model.graph.iter().flat_map(|graph| &graph.initializer) {
         let name = tensor.name().trim_end_matches(".half");
         if let Some(values) = numbers(tensor) {
-            add(&mut weights, name, values, &spreads);
+            add(&mut weights, name, values, &spreads).map_err(wrong)?;
         }
     }
     weights.insert_anchors(&anchors(&model).map_err(|error| unread("anchors", &error))?);
@@ -153,30 +153,44 @@ pub(crate) fn of_onnx(path: &Path, bytes: &[u8]) -> Result<Learnt> {
     Ok(Learnt { weights, classes })
 }
 
-fn add(weights: &mut Weights, name: &str, values: Values, spreads: &Spreads) {
+fn add(
+    weights: &mut Weights,
+    name: &str,
+    values: Values,
+    spreads: &Spreads,
+) -> std::result::Result<(), String> {
     // The last layer has no normalisation; we call it a convolution, as all others.
     let (head, last) = (name.starts_with("model.24.m."), name.replace(".conv.", "."));
     match name.strip_suffix(".conv.bias") {
         _ if head => weights.insert(last, values),
-        Some(block) => unfold(weights, block, values, spreads.get(block)),
+        Some(block) => unfold(weights, block, values, spreads.get(block))?,
         None => weights.insert(name.to_owned(), values),
     }
+    Ok(())
 }
 
 /// Gives a block the normalisation back that was folded into its convolution. Where it is not known how the features were
 /// spread, one that changes nothing but adds the bias: right for detecting, but the first step of a training sees something
 /// else.
-fn unfold(weights: &mut Weights, block: &str, bias: Values, spread: Option<&Spread>) {
+fn unfold(
+    weights: &mut Weights,
+    block: &str,
+    bias: Values,
+    spread: Option<&Spread>,
+) -> std::result::Result<(), String> {
     let count = bias.values.len();
-    let usual = Spread { means: vec![0.0; count], variances: vec![1.0 - EPSILON; count] };
-    let spread = spread.filter(|spread| spread.means.len() == count && spread.variances.len() == count);
-    let Spread { means, variances } = spread.cloned().unwrap_or(usual);
+    let unknown = || Spread { means: vec![0.0; count], variances: vec![1.0 - EPSILON; count] };
+    let Spread { means, variances } = spread.cloned().unwrap_or_else(unknown);
+    if means.len() != count || variances.len() != count {
+        return Err(format!("its normalisation of {block} is not that of {count} channels"));
+    }
     let scales = variances.iter().map(|variance| (variance + EPSILON).sqrt()).collect();
     let shifts = bias.values.iter().zip(&means).map(|(bias, mean)| bias + mean).collect();
     let parts = [("weight", scales), ("bias", shifts), ("running_mean", means), ("running_var", variances)];
     for (part, values) in parts {
         weights.insert(format!("{block}.bn.{part}"), Values { shape: bias.shape.clone(), values });
     }
+    Ok(())
 }
 
 /// Ours say how features were spread before they were normalised.
@@ -245,6 +259,17 @@ mod tests {
             let error = Base::find(words, &models).unwrap_err().to_string();
             assert!(error.contains("gone"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_normalisation_of_other_channels_is_refused() {
+        let bias = || Values { shape: vec![2], values: vec![0.5, -0.5] };
+        let of = |count| Spread { means: vec![0.1; count], variances: vec![1.0; count] };
+        let mut weights = Weights::default();
+        unfold(&mut weights, "model.0", bias(), Some(&of(2))).unwrap();
+        assert_eq!(weights.get("model.0.bn.bias").unwrap().values, [0.6, -0.4]);
+        let error = unfold(&mut weights, "model.0", bias(), Some(&of(3))).unwrap_err();
+        assert!(error.contains("model.0") && error.contains("2 channels"), "{error}");
     }
 
     #[test]
