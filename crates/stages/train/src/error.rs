@@ -121,8 +121,10 @@ pub enum Error {
     /// There is no such city.
     #[error("there is no city {0}")]
     NoCity(sightscan_types::CityId),
-    /// The base weights are not there.
-    #[error("train.base: `{0}` is neither a file nor a model of the model folder ({1}); give one, or `none`")]
+    /// Nothing can be started from the base weights.
+    #[error(
+        "train.base: `{0}` cannot be started from: {1}; give a file of weights, a model by its name, or `none`"
+    )]
     Base(String, String),
     /// No training was begun there, or one with other settings.
     #[error("{}: no training with these settings was begun here; leave out --resume, or give the same settings", .0.display())]
