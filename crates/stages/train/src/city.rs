@@ -22,7 +22,7 @@ use sightscan_warehouse::{Error as WarehouseError, Warehouse};
 
 use crate::city_set::{CitySet, Order, choose, open};
 use crate::error::{Error, Result};
-use crate::export::{About, Precision, onnx};
+use crate::export::Precision;
 use crate::gate::{Candidate, Live, Seen, Verdict, load};
 use crate::learn::{Config, Event, FitOrder, Items, Processor, Start, Trained, fit};
 use crate::settings::Settings;
@@ -274,10 +274,10 @@ impl Work {
     fn run(mut self) -> Result<Made> {
         let test = part(&self.set.dataset, Split::Test);
         let story = self.story();
-        self.note(&story);
+        self.note();
         let trained = self.fit(&story)?;
         let weights = Weights::from_safetensors(&fs_err::read(self.out.join("weights.safetensors"))?)?;
-        let onnx = self.export(&weights, &story)?;
+        let onnx = fs_err::read(&trained.model)?;
         self.say("its best epoch is judged by the test pictures".to_owned());
         let candidate = Candidate { onnx: &onnx, weights: &weights };
         let seen = self.gate.judge(&candidate, self.live.as_ref(), &test, self.threads)?;
@@ -306,16 +306,15 @@ impl Work {
     }
 
     /// Says what is begun, and what was left out.
-    fn note(&self, story: &Story) {
+    fn note(&self) {
         let count = |split| self.set.dataset.items.iter().filter(|item| item.split == Some(split)).count();
-        let licence = story.base_licence.as_ref().map(|licence| format!(" ({licence})")).unwrap_or_default();
         self.say(format!(
-            "{} sights; {} pictures to learn from, {} to validate, {} to test; it starts from {}{licence}",
+            "{} sights; {} pictures to learn from, {} to validate, {} to test; it starts from {}",
             self.set.dataset.classes.len(),
             count(Split::Train),
             count(Split::Validation),
             count(Split::Test),
-            story.base
+            self.base
         ));
         for (sight, images) in &self.set.sparse {
             self.say(format!("{sight} is left out: it has {images} images"));
@@ -343,21 +342,11 @@ impl Work {
             is_resumed: true,
             threads: self.threads,
             processor: self.processor,
-            precision: Precision::Single,
+            // As it is published, and judged by the gate.
+            precision: Precision::Half,
             metadata: &[(TRAINING, serde_json::to_string(story)?)],
         };
         fit(&order, &mut |event| (self.tell)(&event))
-    }
-
-    /// The detector as it is published: with weights of 16 bits, by which it is judged, too.
-    fn export(&self, weights: &Weights, story: &Story) -> Result<Vec<u8>> {
-        let about = About {
-            architecture: &Architecture::of(weights)?,
-            classes: &self.set.dataset.classes,
-            size: self.config.size,
-            metadata: &[(TRAINING, serde_json::to_string(story)?)],
-        };
-        onnx(weights, &about, Precision::Half)
     }
 }
 

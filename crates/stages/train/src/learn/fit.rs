@@ -352,10 +352,8 @@ impl<'a> Run<'a> {
     fn finish(self) -> Result<Trained> {
         let (out, path) = (self.order.out, self.order.out.join(MODEL));
         replace(&out.join("curves.svg"), plots::curves(&self.history)?.as_bytes())?;
-        if self.order.precision != Precision::Single {
-            let best = Weights::from_safetensors(&fs_err::read(out.join(WEIGHTS))?)?;
-            replace(&path, &self.model(&best, self.order.precision)?)?;
-        }
+        let best = Weights::from_safetensors(&fs_err::read(out.join(WEIGHTS))?)?;
+        replace(&path, &self.model(&best, self.order.precision)?)?;
         let model = self.judged(&fs_err::read(&path)?)?;
         let report = model.map(|model| self.show(&model)).transpose()?;
         let best = history::best(&self.history).map_or(0, |best| best.epoch);
