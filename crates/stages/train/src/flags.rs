@@ -139,7 +139,9 @@ impl Flags {
         tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
     ) -> Result<Trained> {
         let config = self.config()?;
-        let (sets, base) = (self.sets(&config)?, self.base()?);
+        // First what is told at once: sets take a while to be read or drawn.
+        let base = self.base()?;
+        let sets = self.sets(&config)?;
         let problems = sets.problems.iter().map(ToString::to_string).collect::<String>();
         for problem in problems.lines() {
             let _ = tell(Event::Problem(problem.to_owned()));
