@@ -48,14 +48,15 @@ pub(crate) fn run(arguments: Arguments, config: Config) -> Result<ExitCode> {
     })
 }
 
-/// The configured models; without any, the only one in the model folder.
+/// The configured models; without any, the only one in the model folder. Where there is none, whatever becomes live there.
 fn choice(config: &Config, overrides: Overrides) -> Result<Choice> {
     let mut references =
         config.models.iter().map(|model| model.parse()).collect::<Result<Vec<Reference>, _>>()?;
-    if references.is_empty() {
+    let folder = ModelFolder::default();
+    if references.is_empty() && !folder.live_versions()?.is_empty() {
         references.push(only_model()?);
     }
-    Ok(Choice { folder: ModelFolder::default(), references, overrides, engine: config.engine })
+    Ok(Choice { folder, references, overrides, engine: config.engine })
 }
 
 /// Ready when the process is asked to end.
