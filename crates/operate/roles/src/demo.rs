@@ -8,7 +8,7 @@ mod proof;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sightscan_cities::{Action, Decision};
 use sightscan_engine::model::{Overrides, Reference};
@@ -32,6 +32,8 @@ use crate::{ACTOR, Setup, Stop, up};
 pub const CITY: &str = "Landmark City";
 /// How often is looked what has happened.
 const PAUSE: Duration = Duration::from_millis(200);
+/// What is live is written into the model folder within so long, or not at all.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The folder of the data folder with what the detector finds in pictures that no training has seen.
 const UNSEEN: &str = "unseen";
 /// Events that are read at once.
@@ -213,25 +215,32 @@ async fn follow(database: &Database, city: &City, tell: Tell<'_>, stop: &Stop) -
 
 fn tell_event(event: &Event, tell: Tell<'_>) {
     let message = event.message.as_deref().unwrap_or_default();
-    match (event.kind.as_str(), event.done, event.total) {
-        ("state", ..) => {
+    match event.kind.as_str() {
+        "state" => {
             let state = event.state.as_deref().and_then(|state| state.parse().ok());
             state.into_iter().for_each(|state| tell(News::State(state)));
         }
-        ("progress", Some(done), Some(total)) => {
-            let count = |number: i64| usize::try_from(number).unwrap_or_default();
-            tell(News::Progress(count(done), count(total), message));
+        "progress" => {
+            let count =
+                |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+            tell(News::Progress(count(event.done), count(event.total), message));
         }
         _ => tell(News::Line(message.to_owned())),
     }
 }
 
 /// The city's model, once it is in the model folder; `None` when it was stopped before.
+///
+/// # Errors
+/// When it does not get there; the log says why.
 async fn published(setup: &Setup, city: &Slug, stop: &Stop) -> Result<Option<Arc<Model>>> {
-    let (folder, name) = (models(setup), city.to_string());
+    let (folder, name, since) = (models(setup), city.to_string(), Instant::now());
     while !folder.live_versions()?.contains_key(&name) {
         if stop.is_cancelled() {
             return Ok(None);
+        }
+        if since.elapsed() > PATIENCE {
+            return Err(Error::DemoFailed(format!("no model came into {}", folder.root().display())));
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -94,6 +94,9 @@ pub enum Error {
     /// What was found cannot be drawn.
     #[error(transparent)]
     Copies(#[from] sightscan_engine::annotate::CopyError),
+    /// A picture cannot be looked at.
+    #[error(transparent)]
+    Picture(#[from] sightscan_engine::many::PictureError),
     /// A runtime.
     #[error(transparent)]
     Runtime(#[from] sightscan_engine::runtime::RuntimeError),

@@ -27,10 +27,10 @@ pub struct Flags {
     #[arg(long)]
     pub from_scratch: bool,
     /// Pictures of each landmark [default: 140; from scratch 150].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=400))]
     pub pictures: Option<u32>,
     /// How often every picture is learnt from [default: 26; from scratch 100].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub epochs: Option<u32>,
     /// End when everything has been shown, instead of serving until Ctrl-C.
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! What a detector has learnt, seen in pictures that no training has seen.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use sightscan_engine::runtime::available_threads;
 use sightscan_engine::{EngineChoice, Limits, Model, Options, many};
 use sightscan_train::{Report, drawn_set, evaluate};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Side of the pictures in pixels.
 pub(super) const SIDE: u32 = 192;
@@ -51,14 +51,13 @@ fn draw(model: &Arc<Model>, scenes: &Dataset, folder: &Path) -> Result<()> {
     }
     let mut copies = Copies::new(&folder.join("found"), &files)?;
     let settings = (&Limits::default(), &Options::default());
-    let mut written = Ok(());
+    let mut drawn = Ok(());
     many::detect_all(model, &files, available_threads(), settings, |file, outcome| {
-        if let Ok((picture, analysis)) = outcome {
-            written = copies.write(file, &picture, &analysis);
-        }
-        if written.is_ok() { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
+        let one = outcome.map_err(Error::from);
+        drawn = one.and_then(|(picture, analysis)| Ok(copies.write(file, &picture, &analysis)?));
+        if drawn.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
-    Ok(written?)
+    drawn
 }
 
 impl Proof {
@@ -67,10 +66,14 @@ impl Proof {
         let row = |label: &str, before: Option<f64>, after: Option<f64>| {
             let number =
                 |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
-            format!("  {label:<10} {:>8} {:>8}", number(before), number(after))
+            format!("  {label:<10} {:>9} {:>9}", number(before), number(after))
         };
-        let head =
-            format!("  {:<10} {:>8} {:>8}   average precision at an overlap of 0.5", "", "before", "after");
+        let head = format!(
+            "  {:<10} {:>9} {:>9}   average precision at an overlap of 0.5",
+            "",
+            shipped::NAME,
+            "taught"
+        );
         let classes = self.shipped.classes.iter().zip(&self.taught.classes);
         let classes = classes.map(|(before, after)| {
             let knows = !self.shipped.unknown.contains(&before.label);
