@@ -1,6 +1,6 @@
 """Times training steps of YOLOv5n in PyTorch: forward, a loss, backward, SGD with momentum. Prints seconds, one line a step.
 
-Usage: pytorch_training.py BATCH SIZE CLASSES STEPS cpu|cuda
+Usage: pytorch_training.py BATCH SIZE CLASSES STEPS
 The network is that of crates/base/nn; the loss is the mean square of what is predicted, which costs less than a detector's.
 """
 
@@ -94,8 +94,7 @@ class Yolov5n(nn.Module):
 
 
 def main():
-    batch, size, classes, steps = map(int, sys.argv[1:5])
-    torch.set_default_device(sys.argv[5])
+    batch, size, classes, steps = map(int, sys.argv[1:])
     network = Yolov5n(classes)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.937, nesterov=True, weight_decay=5e-4)
     pictures = torch.rand(batch, 3, size, size)
@@ -104,8 +103,6 @@ def main():
         optimiser.zero_grad()
         sum(predicted.square().mean() for predicted in network(pictures)).backward()
         optimiser.step()
-        if sys.argv[5] == "cuda":
-            torch.cuda.synchronize()
         print(time.perf_counter() - begin, flush=True)
 
 

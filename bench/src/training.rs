@@ -36,9 +36,6 @@ pub(crate) struct Training {
     /// Steps of a round.
     #[arg(long, default_value_t = 6)]
     steps: usize,
-    /// On a graphics processor, by Vulkan; PyTorch on CUDA.
-    #[arg(long)]
-    gpu: bool,
     /// Rounds; each system runs once a round.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -73,8 +70,7 @@ impl Training {
             loss: LossWeights::default(),
             is_backbone_frozen: false,
         };
-        let device = if self.gpu { sightscan_nn::gpu()?.0 } else { Device::flex() };
-        let mut trainer = Trainer::new(Architecture::nano(self.classes), None, settings, 0, &device)?;
+        let mut trainer = Trainer::new(Architecture::nano(self.classes), None, settings, 0, &Device::flex())?;
         let mut steps = Vec::new();
         for _ in 0..self.steps {
             let (batch, begin) = (self.pictures(), Instant::now());
@@ -93,8 +89,7 @@ impl Training {
 
     fn theirs(&self, python: &Path) -> Result<Vec<f64>> {
         let numbers = [self.batch, self.size, self.classes, self.steps].map(|number| number.to_string());
-        let device = if self.gpu { "cuda" } else { "cpu" };
-        let output = Command::new(python).arg(SCRIPT).args(numbers).arg(device).output()?;
+        let output = Command::new(python).arg(SCRIPT).args(numbers).output()?;
         ensure!(output.status.success(), "PyTorch: {}", String::from_utf8_lossy(&output.stderr));
         let lines = String::from_utf8(output.stdout)?;
         lines.lines().map(|line| line.parse().context("PyTorch printed no number")).collect()
