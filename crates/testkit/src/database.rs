@@ -75,6 +75,21 @@ pub async fn insert_arrival(url: &str, picture: &[u8], city: &str, source: &str)
     }
 }
 
+/// The first column of what a query finds, as a database tool would show it.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn texts(url: &str, query: &'static str) -> Vec<String> {
+    use sqlx::Connection as _;
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let mut connection = sqlx::SqliteConnection::connect(path).await.expect("the file opens");
+        sqlx::query_scalar(query).fetch_all(&mut connection).await.expect("rows of text")
+    } else {
+        let mut connection = sqlx::PgConnection::connect(url).await.expect("the database answers");
+        sqlx::query_scalar(query).fetch_all(&mut connection).await.expect("rows of text")
+    }
+}
+
 async fn open(url: &str) -> Database {
     let address: Address = url.parse().expect("an address");
     Database::open(&address).await.expect("the database opens")

@@ -89,6 +89,20 @@ pub enum BlobError {
         /// What to do next.
         advice: &'static str,
     },
+    /// The disk, the network or the service failed on an object that has a name.
+    #[error("cannot {doing} the object `{name}` in {address}: {source}; {advice}")]
+    Object {
+        /// What was tried, such as `put`.
+        doing: &'static str,
+        /// The object.
+        name: String,
+        /// The folder or bucket.
+        address: Arc<Address>,
+        /// What the disk, the network or the service says.
+        source: Cause,
+        /// What to do next.
+        advice: &'static str,
+    },
     /// The disk, the network or the service failed while all blobs were looked at.
     #[error("cannot list the blobs in {address}: {source}; {advice}")]
     List {
@@ -109,6 +123,17 @@ impl BlobError {
         let source = source.into();
         let advice = advice(&place.address, source.as_ref());
         Self::Failed { doing, place, source, advice }
+    }
+
+    pub(crate) fn object(
+        doing: &'static str,
+        address: &Arc<Address>,
+        name: &str,
+        source: object_store::Error,
+    ) -> Self {
+        let advice = advice(address, &source);
+        let (address, name) = (Arc::clone(address), name.to_owned());
+        Self::Object { doing, name, address, source: source.into(), advice }
     }
 
     pub(crate) fn list(address: &Arc<Address>, source: impl Into<Cause>) -> Self {

@@ -7,10 +7,13 @@
 //! Nothing here knows which objects are still needed. The warehouse does, and its collection deletes what no row
 //! names **and** what was not put for a while: a put writes first and its row comes later, so [`Blobs::put`] renews
 //! the time of an object that is there already.
+//!
+//! [`Bucket`] is for objects that people look for by their names: pictures as they were uploaded, and what was found in them.
 #![forbid(unsafe_code)]
 
 mod address;
 mod blobs;
+mod bucket;
 #[cfg(feature = "cloud")]
 mod cloud;
 mod error;
@@ -21,6 +24,7 @@ mod reading;
 
 pub use address::{Address, AddressError};
 pub use blobs::{Blobs, Meta};
+pub use bucket::Bucket;
 pub use error::{BlobError, Place, Result};
 pub use listing::Listing;
 pub use reading::Reading;

@@ -55,6 +55,8 @@ id! {
     ModelId;
     /// A job.
     JobId;
+    /// A picture that is to be looked at, on its way through a queue.
+    DetectionId;
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub mod work;
 
 pub use detection::{ClassScore, Detection, Findings, PhaseTimes, PictureReport};
 pub use geometry::{PixelBox, RelativeBox};
-pub use ids::{CityId, ConsentId, DatasetId, ImageId, JobId, LabelId, ModelId, SightId};
+pub use ids::{CityId, ConsentId, DatasetId, DetectionId, ImageId, JobId, LabelId, ModelId, SightId};
 pub use life::{CityState, ModelAction, ModelState, Stage, UnknownWord};
 pub use names::{CityName, NameError, Slug, SlugError};
 pub use provenance::{ConsentKind, OriginKind, Outcome, Producer, ProducerKind, Provenance, Review};

@@ -16,6 +16,19 @@ macro_rules! claim {
     };
 }
 
+/// The statement of [`Dialect::receive`].
+macro_rules! receive {
+    ($locking:literal) => {
+        concat!(
+            "WITH next AS MATERIALIZED (SELECT message_id FROM queue_messages WHERE queue = $1 AND visible_at <= $2 \
+                                        ORDER BY visible_at, message_id LIMIT $5",
+            $locking,
+            ") UPDATE queue_messages SET visible_at = $3, receives = receives + 1, lease = $4 \
+             WHERE message_id IN (SELECT message_id FROM next) RETURNING message_id, body, receives"
+        )
+    };
+}
+
 /// The parts of [`Dialect::store_image`].
 macro_rules! insert_image {
     () => {
@@ -109,6 +122,15 @@ impl Dialect {
         match self {
             Self::Sqlite => claim!(""),
             Self::Postgres => claim!(" FOR UPDATE SKIP LOCKED"),
+        }
+    }
+
+    /// Receives up to `$5` messages of the queue `$1` that are visible at `$2`, with the lease `$4` until `$3`. As with
+    /// [`Dialect::claim`], those that others receive right now are passed over.
+    pub(crate) fn receive(self) -> &'static str {
+        match self {
+            Self::Sqlite => receive!(""),
+            Self::Postgres => receive!(" FOR UPDATE SKIP LOCKED"),
         }
     }
 

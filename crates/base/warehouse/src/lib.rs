@@ -30,6 +30,7 @@ pub mod marts;
 mod migrations;
 pub mod models;
 pub mod planning;
+pub mod queues;
 pub mod reviews;
 pub mod scheduled_tasks;
 pub mod settings;

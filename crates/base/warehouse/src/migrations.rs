@@ -43,6 +43,7 @@ const VERSIONS: &[Version] = &[
     version!(7, "reviews"),
     version!(8, "training"),
     version!(9, "registry"),
+    version!(10, "queues"),
 ];
 
 /// What a migration did.

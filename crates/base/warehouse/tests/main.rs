@@ -20,6 +20,7 @@ mod migrations;
 mod models;
 mod planning;
 mod processes;
+mod queues;
 mod reviews;
 mod scheduled_tasks;
 mod settings;

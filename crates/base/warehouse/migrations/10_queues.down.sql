@@ -1,0 +1,3 @@
+DROP TABLE dead_messages;
+DROP TABLE queue_messages;
+DROP TABLE queues;
