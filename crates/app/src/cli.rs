@@ -36,11 +36,11 @@ pub(crate) enum Command {
     /// Run everything in one process on embedded storage: the API, the planner and a worker.
     Up(roles::Up),
     /// Answer the public: cities, their images and models, and detection.
-    Api(roles::Api),
-    /// Take jobs and do them; any number of workers may run.
-    Worker(roles::Worker),
+    Api(sightscan_roles::flags::PublicFlags),
+    /// Take jobs and do them, or look at pictures of a queue; any number of workers may run.
+    Worker(sightscan_roles::flags::WorkerFlags),
     /// Plan periodically what there is to do; of several schedulers one leads.
-    Scheduler(roles::Scheduler),
+    Scheduler(sightscan_roles::flags::SchedulerFlags),
     /// Find a city's sights and pictures of them, now, from the shell.
     Crawl(crawl::Arguments),
     /// Label a city's pictures, now, from the shell.

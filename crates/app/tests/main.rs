@@ -7,6 +7,7 @@ mod course;
 mod crawl_flags;
 mod demo;
 mod detect;
+mod elastic;
 mod exchange;
 mod labelling;
 mod models;

@@ -10,8 +10,8 @@ use indicatif::ProgressBar;
 use sightscan_roles::crawl::{self, Google, Options, Tell};
 use sightscan_roles::{Config, Setup};
 
-use super::roles::DataFlag;
 use crate::terminal::{bar, say, spinner};
+use sightscan_roles::flags::DataFlag;
 
 /// Flags of `crawl`. A flag that is given twice has its last value, and those of the original's crawler may be written
 /// as it wrote them.

@@ -9,8 +9,8 @@ use sightscan_roles::Config;
 use sightscan_roles::exchange::{self, Format, Only, Shares, Wish};
 
 use super::import::{PICTURES, tell, tell_problems};
-use super::roles::DataFlag;
 use crate::terminal::{bar, say};
+use sightscan_roles::flags::DataFlag;
 
 /// Flags of `export`.
 #[derive(Debug, Args)]

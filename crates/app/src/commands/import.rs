@@ -11,8 +11,8 @@ use indicatif::ProgressBar;
 use sightscan_roles::Config;
 use sightscan_roles::exchange::{self, Format, Import, Problems, Tell};
 
-use super::roles::DataFlag;
 use crate::terminal::{bar, say, show};
+use sightscan_roles::flags::DataFlag;
 
 /// Behind the bar.
 pub(super) const PICTURES: &str = "{pos}/{len} pictures";

@@ -10,7 +10,7 @@ use sightscan_roles::jobs::{self, Filter, Job};
 use sightscan_roles::{Config, Database, Setup, cities};
 use sightscan_types::{JobId, JobState};
 
-use super::roles::DataFlag;
+use sightscan_roles::flags::DataFlag;
 
 /// Flags of `jobs`.
 #[derive(Debug, Args)]

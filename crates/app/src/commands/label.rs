@@ -8,8 +8,8 @@ use clap::Args;
 use sightscan_roles::Config;
 use sightscan_roles::label::{self, Options};
 
-use super::roles::DataFlag;
 use crate::terminal::{bar, say, show};
+use sightscan_roles::flags::DataFlag;
 
 /// Flags of `label`.
 #[derive(Debug, Args)]

@@ -7,8 +7,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use sightscan_roles::{Config, Database, schema};
 
-use super::roles::DataFlag;
 use crate::terminal::say;
+use sightscan_roles::flags::DataFlag;
 
 /// Flags of `migrate`.
 #[derive(Debug, Args)]

@@ -14,6 +14,8 @@ const DEFAULT_FILE: &str = "sightscan.toml";
 pub struct Config {
     /// Section `[serve]`.
     pub serve: sightscan_serve::Config,
+    /// Section `[elastic]`.
+    pub elastic: sightscan_serve::elastic::Config,
     /// Section `[cities]`.
     pub cities: sightscan_cities::Config,
     /// Section `[crawl]`.

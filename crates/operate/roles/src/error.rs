@@ -21,6 +21,9 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Database(#[from] sightscan_warehouse::Error),
+    /// The settings do not say where the queue is.
+    #[error(transparent)]
+    QueueAddress(#[from] sightscan_queue::AddressError),
     /// The settings do not say where the blobs are.
     #[error(transparent)]
     BlobAddress(#[from] sightscan_blobs::AddressError),

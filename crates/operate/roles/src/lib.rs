@@ -7,9 +7,11 @@
 pub mod config;
 pub mod crawl;
 pub mod demo;
+pub mod elastic;
 pub mod environment;
 mod error;
 pub mod exchange;
+pub mod flags;
 pub mod label;
 mod labelling;
 mod listener;
@@ -74,7 +76,7 @@ pub async fn up(setup: Setup, stop: Stop) -> Result<()> {
     let planning = scheduler.run(stop.clone());
     let working = work.run(stop.clone());
     let serving = async {
-        let served = public.serve(parts, stop.clone()).await;
+        let served = Box::pin(public.serve(parts, stop.clone())).await;
         // Whoever cannot answer need not work either.
         stop.cancel();
         served
@@ -92,7 +94,8 @@ pub async fn api(setup: Setup, stop: Stop) -> Result<()> {
     let warehouse = setup.open().await?;
     let cities = setup.cities(&warehouse).await?;
     let parts = part_of_cities(&warehouse, &cities, &stop);
-    Public::prepare(setup, &warehouse, cities).await?.serve(parts, stop).await?;
+    let public = Public::prepare(setup, &warehouse, cities).await?;
+    Box::pin(public.serve(parts, stop)).await?;
     warehouse.database.close().await;
     Ok(())
 }

@@ -10,7 +10,7 @@ use sightscan_http::axum::Router;
 use sightscan_http::exchange::Observer;
 use sightscan_http::health::{self, Vitals};
 use sightscan_http::{AdminGate, ServerOptions, openapi};
-use sightscan_serve::{Choice, Detection};
+use sightscan_serve::{Choice, Front};
 use sightscan_warehouse::Warehouse;
 use tokio::net::TcpListener;
 use tracing::info;
@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::labelling::LabellingService;
 use crate::setup::Setup;
 use crate::vitals::Parts;
-use crate::{Stop, listener, live, token};
+use crate::{Stop, elastic, listener, live, token};
 
 /// The name of the folder of models in the data folder.
 const MODELS: &str = "models";
@@ -28,7 +28,7 @@ const MODELS: &str = "models";
 /// The public interface, ready to be served.
 pub(crate) struct Public {
     listener: TcpListener,
-    detection: Arc<Detection>,
+    front: Arc<Front>,
     labelling: Option<LabellingService>,
     cities: Arc<Cities>,
     warehouse: Warehouse,
@@ -40,17 +40,17 @@ impl Public {
     pub(crate) async fn prepare(setup: Setup, warehouse: &Warehouse, cities: Arc<Cities>) -> Result<Self> {
         let listener = listener::bind(setup.config.serve.listen).await?;
         let labelling = LabellingService::prepare(&setup, warehouse).await?;
-        let detection = detection(&setup)?;
-        Ok(Self { listener, detection, labelling, cities, warehouse: warehouse.clone(), setup })
+        let front = elastic::front(&setup, warehouse).await?;
+        Ok(Self { listener, front, labelling, cities, warehouse: warehouse.clone(), setup })
     }
 
     /// Answers until `stop`. Lets the administrator in by the token of this installation, which is printed where it is
     /// new.
     pub(crate) async fn serve(self, parts: Parts, stop: Stop) -> Result<()> {
-        let detection = Arc::clone(&self.detection);
+        let front = Arc::clone(&self.front);
         let served = self.open_to_all(parts, stop).await;
         // Also where it did not begin: a process must not end while its threads load a network.
-        detection.close().await;
+        front.close().await;
         served
     }
 
@@ -61,7 +61,7 @@ impl Public {
         let vitals: Arc<dyn Vitals> = Arc::new(self.vitals(parts));
         let router = self.router(&gate, Arc::clone(&vitals))?;
         let address = self.listener.local_addr()?;
-        let Self { listener, detection, labelling, cities, warehouse, setup } = self;
+        let Self { listener, front, labelling, cities, warehouse, setup } = self;
         let labelling =
             labelling.map(|service| service.assemble(&setup, &cities, gate, vitals)).transpose()?;
         greet(address, labelling.as_ref().map(|service| service.address), token.fresh.as_deref())?;
@@ -70,7 +70,7 @@ impl Public {
         // The gazetteer takes a moment to unpack; the first who asks should not wait for it.
         tokio::task::spawn_blocking(sightscan_cities::Places::embedded);
         let writing = tokio::spawn(live::keep_written(warehouse, models(&setup), stop.clone()));
-        answer(listener, router, setup.config.serve.server_options(), &detection, stop).await;
+        answer(listener, router, setup.config.serve.server_options(), &front, stop).await;
         writing.await.map_err(std::io::Error::from)?;
         if let Some(labelling) = labelling {
             labelling.await.map_err(std::io::Error::from)?;
@@ -80,7 +80,7 @@ impl Public {
 
     /// How the process is, with detection.
     fn vitals(&self, parts: Parts) -> Parts {
-        let (ready, measured) = (Arc::clone(&self.detection), Arc::clone(&self.detection));
+        let (ready, measured) = (Arc::clone(&self.front), Arc::clone(&self.front));
         parts.with(move || ready.reasons(), move || measured.metrics())
     }
 
@@ -99,10 +99,10 @@ impl Public {
         let about = openapi::about("SightScan", "Cities, their images, labels and models, and detection.");
         let routes = OpenApiRouter::with_openapi(about)
             .merge(self.stages(gate))
-            .merge(self.detection.routes())
+            .merge(self.front.routes())
             .merge(health::routes(vitals));
-        let detection = Arc::clone(&self.detection);
-        let observer: Observer = Arc::new(move |exchange| detection.count(exchange));
+        let front = Arc::clone(&self.front);
+        let observer: Observer = Arc::new(move |exchange| front.count(exchange));
         let config = &self.setup.config;
         let surroundings =
             sightscan_cities::http::surroundings(&config.cities, config.serve.listen, observer)?;
@@ -111,36 +111,27 @@ impl Public {
 }
 
 /// Answers until `stop`; what was taken by then is detected first.
-async fn answer(
-    listener: TcpListener,
-    router: Router,
-    options: ServerOptions,
-    detection: &Detection,
-    stop: Stop,
-) {
+async fn answer(listener: TcpListener, router: Router, options: ServerOptions, front: &Front, stop: Stop) {
     let drained = Stop::new();
     let serving = listener::answer(listener, router, options, drained.clone());
     let draining = async {
         stop.cancelled().await;
-        detection.drain().await;
+        front.drain().await;
         drained.cancel();
     };
     tokio::join!(serving, draining);
 }
 
-/// Detection with the models that are configured, or with all that are live in the folder, now and later.
-fn detection(setup: &Setup) -> Result<Arc<Detection>> {
+/// The models that are configured, or all that are live in the folder, now and later.
+pub(crate) fn choice(setup: &Setup) -> Result<Choice> {
     let config = &setup.config.serve;
     let references = config.models.iter().map(|reference| reference.parse::<Reference>());
-    let choice = Choice {
+    Ok(Choice {
         folder: models(setup),
         references: references.collect::<std::result::Result<_, _>>()?,
         overrides: Overrides::default(),
         engine: config.engine,
-    };
-    let detection = Arc::new(Detection::start(config.clone(), choice.open()?)?);
-    detection.follow(choice);
-    Ok(detection)
+    })
 }
 
 /// The folder of models.

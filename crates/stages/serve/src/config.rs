@@ -9,6 +9,10 @@ use sightscan_engine::EngineChoice;
 use sightscan_engine::runtime::available_threads;
 use sightscan_http::ServerOptions;
 
+/// No request may take longer, whatever its header says.
+pub(crate) const GREATEST_DEADLINE_MS: u64 = 600_000;
+pub(crate) const GREATEST_DEADLINE: Duration = Duration::from_millis(GREATEST_DEADLINE_MS);
+
 /// The section `[serve]` of the configuration. Times are in milliseconds, sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -1,6 +1,7 @@
 //! The forms in which pictures come in: what the dialects share.
 
 pub(crate) mod iweblens;
+pub(crate) mod upload;
 pub(crate) mod v1;
 
 use bytes::Bytes;
@@ -10,14 +11,7 @@ use sightscan_http::axum::http::header;
 use sightscan_http::axum::http::request::Parts;
 use sightscan_http::{Problem, Slug};
 
-/// A picture in a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NamedPicture {
-    /// What the request calls it.
-    pub(crate) name: Option<String>,
-    /// Its bytes.
-    pub(crate) bytes: Bytes,
-}
+use crate::http::NamedPicture;
 
 /// One part of a multipart body.
 #[derive(Debug)]

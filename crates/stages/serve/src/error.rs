@@ -24,6 +24,9 @@ pub enum StartError {
     /// The metrics could not be set up.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The queue cannot be used.
+    #[error(transparent)]
+    Queue(#[from] sightscan_queue::Error),
     /// The name of this server cannot be sent in a header.
     #[error("the instance name `{0}` cannot be a header; set SIGHTSCAN_INSTANCE to visible ASCII")]
     Instance(String),

@@ -36,14 +36,18 @@ impl Choice {
     /// # Errors
     /// When one cannot be found or used.
     pub fn open(&self) -> Result<Vec<Arc<Model>>, ModelError> {
-        if self.references.is_empty() {
-            let live = self.folder.live_versions()?;
-            let names: Vec<Reference> = live.keys().map(|name| named(name)).collect();
-            // Whoever tries it out has something to detect with before the first model is live.
-            let names = if names.is_empty() { vec![shipped::reference()] } else { names };
-            return names.iter().map(|reference| self.load(reference)).collect();
+        self.meant()?.iter().map(|reference| self.load(reference)).collect()
+    }
+
+    /// The references that hold now.
+    fn meant(&self) -> Result<Vec<Reference>, ModelError> {
+        if !self.references.is_empty() {
+            return Ok(self.references.clone());
         }
-        self.references.iter().map(|reference| self.load(reference)).collect()
+        let live = self.folder.live_versions()?;
+        let names: Vec<Reference> = live.keys().map(|name| named(name)).collect();
+        // Whoever tries it out has something to detect with before the first model is live.
+        Ok(if names.is_empty() { vec![shipped::reference()] } else { names })
     }
 
     fn load(&self, reference: &Reference) -> Result<Arc<Model>, ModelError> {

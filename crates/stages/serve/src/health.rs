@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sightscan_http::{Hold, Problem};
 use tracing::{error, info};
 
-use crate::http::App;
+use crate::detection::Core;
 use crate::models::Served;
 use crate::pool::Work;
 
@@ -38,33 +38,30 @@ impl Drain {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Why no requests are wanted, where it has begun.
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.0.load(Ordering::Relaxed).then(|| "the server is about to stop".to_owned())
     }
 }
 
-/// Why no requests are wanted now; empty when they are.
-pub(crate) fn reasons(app: &App) -> Vec<String> {
+/// Why no pictures are wanted now; empty when they are.
+pub(crate) fn reasons(core: &Core) -> Vec<String> {
     let mut reasons = Vec::new();
-    if app.drain.has_begun() {
-        reasons.push("the server is about to stop".to_owned());
-    }
-    let (condition, workers) = (app.pool.condition(), app.workers);
+    let (condition, workers) = (core.pool.condition(), core.workers);
     if condition.stuck > 0 {
         reasons.push(format!("{} worker threads are stuck", condition.stuck));
     }
     if condition.able < workers {
         reasons.push(format!("{} of {workers} worker threads have their models loaded", condition.able));
     }
-    reasons.extend(app.models.all().iter().filter_map(|model| unproven(app, model)));
-    app.metrics.ready.set(if reasons.is_empty() { 1.0 } else { 0.0 });
+    reasons.extend(core.models.all().iter().filter_map(|model| unproven(core, model)));
     reasons
 }
 
 /// Why this model is not trusted, where it is not.
-fn unproven(app: &App, model: &Served) -> Option<String> {
+fn unproven(core: &Core, model: &Served) -> Option<String> {
     let name = &model.spec().name;
-    let oldest = app.config.canary_after() + app.config.stuck_after();
+    let oldest = core.config.canary_after() + core.config.stuck_after();
     match model.since_proof() {
         None => Some(format!("the model `{name}` has not answered yet")),
         Some(age) if age > oldest => {
@@ -75,32 +72,32 @@ fn unproven(app: &App, model: &Served) -> Option<String> {
 }
 
 /// Looks after the workers and the metrics for ever.
-pub(crate) async fn keep_workers(app: Arc<App>) {
-    let pause = (app.config.stuck_after() / LOOKS).min(GREATEST_PAUSE);
+pub(crate) async fn keep_workers(core: Arc<Core>) {
+    let pause = (core.config.stuck_after() / LOOKS).min(GREATEST_PAUSE);
     loop {
-        app.pool.watch();
-        app.metrics.tidy();
+        core.pool.watch();
+        core.metrics.tidy();
         tokio::time::sleep(pause).await;
     }
 }
 
 /// Sends the canary to a model whenever the model has not answered for a while, as long as it is served.
-pub(crate) async fn keep_proving(app: Arc<App>, model: Weak<Served>) {
+pub(crate) async fn keep_proving(core: Arc<Core>, model: Weak<Served>) {
     let started = Instant::now();
-    while let Some(pause) = look_after(&app, &model, started).await {
+    while let Some(pause) = look_after(&core, &model, started).await {
         // Without the model: it may be let go meanwhile.
         tokio::time::sleep(pause).await;
     }
 }
 
 /// When to look again; `None` when the model is not served any more.
-async fn look_after(app: &App, model: &Weak<Served>, started: Instant) -> Option<Duration> {
+async fn look_after(core: &Core, model: &Weak<Served>, started: Instant) -> Option<Duration> {
     let model =
-        model.upgrade().filter(|model| app.models.all().iter().any(|other| Arc::ptr_eq(other, model)))?;
+        model.upgrade().filter(|model| core.models.all().iter().any(|other| Arc::ptr_eq(other, model)))?;
     let before = model.since_proof();
-    if before.is_none_or(|age| age > app.config.canary_after()) {
+    if before.is_none_or(|age| age > core.config.canary_after()) {
         let name = &model.spec().name;
-        match (prove(app, &model).await, before) {
+        match (prove(core, &model).await, before) {
             (Ok(()), None) => {
                 info!(model = name, duration_ms = started.elapsed().as_millis() as u64, "model is ready");
             }
@@ -111,16 +108,16 @@ async fn look_after(app: &App, model: &Weak<Served>, started: Instant) -> Option
             }
         }
     }
-    let usual = (app.config.canary_after() / LOOKS).min(GREATEST_PAUSE);
+    let usual = (core.config.canary_after() / LOOKS).min(GREATEST_PAUSE);
     Some(if model.since_proof().is_some() { usual } else { FIRST_PAUSE })
 }
 
 /// Has a model look at the canary.
-pub(crate) async fn prove(app: &App, model: &Arc<Served>) -> Result<(), Problem> {
+pub(crate) async fn prove(core: &Core, model: &Arc<Served>) -> Result<(), Problem> {
     let (model, options) = (Arc::clone(model), model.spec().options());
     let work = Work { model, picture: Bytes::from_static(CANARY), options, drawing: None };
-    let deadline = Instant::now() + app.config.stuck_after();
-    let reply = app.pool.submit(work, deadline, Arc::new(Hold::default()))?;
+    let deadline = Instant::now() + core.config.stuck_after();
+    let reply = core.pool.submit(work, deadline, Arc::new(Hold::default()))?;
     match tokio::time::timeout_at(deadline.into(), reply).await {
         Ok(Ok(result)) => result.map(drop).map_err(Problem::from),
         Ok(Err(_)) => Err(Problem::internal("the canary was dropped")),

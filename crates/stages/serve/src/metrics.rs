@@ -84,6 +84,22 @@ metrics! {
     panics: Counter = "sightscan_worker_panics_total";
     /// worker threads that were given up as stuck
     given_up: Counter = "sightscan_workers_given_up_total";
+    /// pictures that were sent to workers
+    accepted: Counter = "sightscan_requests_accepted_total";
+    /// pictures whose clients were told an address, because no worker had looked in time
+    postponed: Counter = "sightscan_requests_postponed_total";
+    /// answers of workers that nobody waited for: second ones, late ones, and what is no answer
+    foreign_answers: Counter = "sightscan_foreign_answers_total";
+    /// answers of workers that have not come yet
+    waiting_answers: Gauge = "sightscan_waiting_answers";
+    /// requests of the queue that this worker has answered
+    requests_done: Counter = "sightscan_requests_done_total";
+    /// requests of the queue that this worker has refused
+    requests_failed: Counter = "sightscan_requests_failed_total";
+    /// requests of the queue that this worker has given up
+    requests_dead: Counter = "sightscan_requests_dead_total";
+    /// requests of the queue that this worker has left to the next try
+    requests_retried: Counter = "sightscan_requests_retried_total";
     /// seconds that pictures waited for a worker
     queue_seconds: Histogram = "sightscan_queue_seconds";
     /// seconds from bytes to pixels

@@ -33,6 +33,11 @@ impl Drawing {
         }
     }
 
+    /// The format of this media type.
+    pub(crate) fn of_media_type(media_type: &str) -> Option<Self> {
+        [Self::Jpeg, Self::Png].into_iter().find(|drawing| drawing.media_type() == media_type)
+    }
+
     fn encoding(self) -> Encoding {
         match self {
             Self::Jpeg => Encoding::Jpeg,
@@ -104,12 +109,7 @@ impl Models {
     pub(crate) fn find(&self, reference: Option<&str>) -> Result<Arc<Served>, Problem> {
         let all = self.all();
         let Some(reference) = reference else { return all.first().cloned().ok_or_else(none_yet) };
-        let (name, version) = match reference.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (reference, None),
-        };
-        let fits =
-            |spec: &Spec| spec.name == name && (version.is_none() || version == spec.version.as_deref());
+        let fits = |spec: &Spec| is_meant(&spec.name, spec.version.as_deref(), reference);
         all.iter().find(|served| fits(served.spec())).cloned().ok_or_else(|| unknown(reference))
     }
 
@@ -165,7 +165,7 @@ impl Models {
     }
 }
 
-fn unknown(reference: &str) -> Problem {
+pub(crate) fn unknown(reference: &str) -> Problem {
     let what = format!("there is no model `{reference}`; GET /v1/models lists those that are served");
     Problem::new(Slug::UnknownModel, what)
 }
@@ -233,7 +233,7 @@ impl Analyse for Engine {
 }
 
 /// What is told about a model.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ModelInfo {
     /// Name, as the query parameter `model` takes it.
     name: String,
@@ -246,8 +246,8 @@ pub(crate) struct ModelInfo {
     /// How pictures become the input of its network.
     #[schema(value_type = Object)]
     input: sightscan_engine::prepare::Input,
-    /// The runtime that computes it.
-    runtime: String,
+    /// The runtime that computes it; none where workers elsewhere do.
+    runtime: Option<String>,
     /// Which boxes are kept unless a request says otherwise.
     #[schema(value_type = Object)]
     thresholds: sightscan_engine::model::spec::Thresholds,
@@ -257,16 +257,32 @@ pub(crate) struct ModelInfo {
 
 impl ModelInfo {
     pub(crate) fn of(model: &Model) -> Self {
-        let spec = model.spec();
+        Self { runtime: Some(model.program().runtime().to_string()), ..Self::described(model.spec()) }
+    }
+
+    /// What is known without having loaded it.
+    pub(crate) fn described(spec: &Spec) -> Self {
         Self {
             name: spec.name.clone(),
             version: spec.version.clone(),
             family: spec.family.to_string(),
             classes: spec.classes.clone(),
             input: spec.input,
-            runtime: model.program().runtime().to_string(),
+            runtime: None,
             thresholds: spec.thresholds,
             sha256: spec.sha256.clone(),
         }
+    }
+
+    /// Whether this reference, `name` or `name@version`, means it.
+    pub(crate) fn is_meant_by(&self, reference: &str) -> bool {
+        is_meant(&self.name, self.version.as_deref(), reference)
+    }
+}
+
+fn is_meant(name: &str, version: Option<&str>, reference: &str) -> bool {
+    match reference.split_once('@') {
+        Some((other, wanted)) => other == name && version == Some(wanted),
+        None => reference == name,
     }
 }

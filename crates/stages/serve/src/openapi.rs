@@ -39,6 +39,15 @@ impl IntoResponses for UnknownModel {
     }
 }
 
+/// The problem of a route that names a request.
+pub(crate) struct UnknownRequest;
+
+impl IntoResponses for UnknownRequest {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems([Slug::NotFound, Slug::Unavailable])
+    }
+}
+
 /// The problems that every detection can answer.
 pub(crate) struct DetectionProblems;
 

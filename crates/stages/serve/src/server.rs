@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::detection::Detection;
 use crate::error::StartError;
 use crate::follow::Choice;
+use crate::front::Front;
 use crate::pool::Factory;
 
 /// The header by which an answer says which server it comes from.
@@ -28,7 +29,7 @@ const INSTANCE: HeaderName = HeaderName::from_static("x-sightscan-instance");
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
-    detection: Arc<Detection>,
+    front: Arc<Front>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<Stopped>,
 }
@@ -44,7 +45,7 @@ pub fn start(config: Config, models: Vec<Arc<Model>>, listener: TcpListener) -> 
     if models.is_empty() {
         return Err(StartError::NoModel);
     }
-    launch(Detection::start(config, models)?, listener)
+    start_front(Front::here(Arc::new(Detection::start(config, models)?)), listener)
 }
 
 /// As [`start`], with workers of another make, such as tests need.
@@ -57,7 +58,7 @@ pub fn start_with(
     factory: Factory,
     listener: TcpListener,
 ) -> Result<Handle, StartError> {
-    launch(Detection::start_with(config, models, factory)?, listener)
+    start_front(Front::here(Arc::new(Detection::start_with(config, models, factory)?)), listener)
 }
 
 /// Runs a server for a choice of models, and what becomes live of them, until `shutdown` is done and every request that was
@@ -77,10 +78,14 @@ pub async fn run(
     Ok(handle.stop().await)
 }
 
-fn launch(detection: Detection, listener: TcpListener) -> Result<Handle, StartError> {
+/// Starts a server for detection here or elsewhere.
+///
+/// # Errors
+/// When the listener has no address, or this server's name cannot be a header.
+pub fn start_front(front: Front, listener: TcpListener) -> Result<Handle, StartError> {
     let address = listener.local_addr()?;
-    let detection = Arc::new(detection);
-    let router = router(&detection)?;
+    let front = Arc::new(front);
+    let router = router(&front)?;
     let (stop, mut stopping) = watch::channel(false);
     let shutdown = async move {
         // The sender lives in the handle; without a handle nobody can stop the server.
@@ -88,21 +93,21 @@ fn launch(detection: Detection, listener: TcpListener) -> Result<Handle, StartEr
             std::future::pending::<()>().await;
         }
     };
-    let serving = tokio::spawn(serve(listener, router, shutdown, detection.config().server_options()));
+    let serving = tokio::spawn(serve(listener, router, shutdown, front.config().server_options()));
     info!(%address, "server listens");
-    Ok(Handle { address, detection, stop, serving })
+    Ok(Handle { address, front, stop, serving })
 }
 
 /// All routes in their surroundings.
-fn router(detection: &Arc<Detection>) -> Result<Router, StartError> {
-    let name = detection.config().instance_name();
+fn router(front: &Arc<Front>) -> Result<Router, StartError> {
+    let name = front.config().instance_name();
     let instance = HeaderValue::try_from(&name).map_err(|_| StartError::Instance(name))?;
     let about = openapi::about("SightScan detection", "Pictures in, boxes out.");
-    let vitals: Arc<dyn Vitals> = Arc::<Detection>::clone(detection);
+    let vitals: Arc<dyn Vitals> = Arc::<Front>::clone(front);
     let routes = OpenApiRouter::with_openapi(about)
-        .merge(detection.routes())
+        .merge(front.routes())
         .merge(sightscan_http::health::routes(vitals));
-    let observed = Arc::clone(detection);
+    let observed = Arc::clone(front);
     let router = surround(openapi::documented(routes), Arc::new(move |exchange| observed.count(exchange)));
     Ok(router.layer(SetResponseHeaderLayer::overriding(INSTANCE, instance)))
 }
@@ -115,20 +120,20 @@ impl Handle {
 
     /// Why no requests are wanted now; empty when the server is ready.
     pub fn reasons(&self) -> Vec<String> {
-        self.detection.reasons()
+        self.front.reasons()
     }
 
     /// Serves from now on what becomes live of a choice of models.
     pub fn follow(&self, choice: Choice) {
-        self.detection.follow(choice);
+        self.front.follow(choice);
     }
 
     /// Stops: is not ready at once, answers every request that was taken, and ends within the configured limit.
     pub async fn stop(self) -> Stopped {
-        self.detection.drain().await;
+        self.front.drain().await;
         self.stop.send_replace(true);
         let stopped = self.serving.await.unwrap_or(Stopped { cut_off: 0 });
-        let ended = self.detection.close().await;
+        let ended = self.front.close().await;
         match (stopped.cut_off, ended) {
             (0, true) => info!("server stopped"),
             (cut_off, _) => warn!(cut_off, "server stopped before all work was done"),

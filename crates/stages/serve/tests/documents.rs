@@ -13,6 +13,7 @@ async fn openapi_lists_every_route() {
     let api = ok_json(server.get("/openapi.json").await).await;
     let listed: BTreeSet<&str> = api["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     let expected = BTreeSet::from([
+        "/",
         COURSE,
         "/v1/detect",
         "/v1/models",

@@ -1,7 +1,7 @@
 //! The end of a server: not ready at once, and every request that was taken is answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sightscan_serve::Config;
@@ -11,9 +11,14 @@ use crate::support::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_is_not_ready_at_once_and_answers_its_full_queue() {
     let answered = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&answered);
+    let is_open = Arc::new(AtomicBool::new(false));
+    let (counter, gate) = (Arc::clone(&answered), Arc::clone(&is_open));
     let factory = workers(move |work| {
         if !is_canary(work) {
+            // Until all requests are there none is answered.
+            while !gate.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             std::thread::sleep(Duration::from_millis(40));
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -29,6 +34,7 @@ async fn a_server_that_stops_is_not_ready_at_once_and_answers_its_full_queue() {
         })
         .collect();
     server.wait_for_metric(r#"sightscan_pictures_in_flight"#, 40.0).await;
+    is_open.store(true, Ordering::Relaxed);
     let before = answered.load(Ordering::Relaxed);
     let Server { handle, .. } = server;
     let stopping = tokio::spawn(handle.stop());

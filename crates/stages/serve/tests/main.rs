@@ -6,9 +6,11 @@
 mod cross_talk;
 mod documents;
 mod drain;
+mod elastic;
 mod failures;
 mod hostile;
 mod overload;
 mod rows;
 mod support;
 mod swap;
+mod uploads;

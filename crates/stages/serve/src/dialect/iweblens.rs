@@ -9,19 +9,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sightscan_engine::{Analysis, Options};
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::{Query, Request, State};
 use sightscan_http::axum::http::request::Parts;
 use sightscan_http::axum::response::{IntoResponse, Response};
 use sightscan_http::{Problem, Slug};
-use sightscan_types::{Findings, PixelBox};
+use sightscan_queue::Wanted;
+use sightscan_types::{Findings, PictureReport, PixelBox};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{NamedPicture, bad_json, base64, is_multipart, media_type, multipart};
-use crate::http::{App, server_timing};
+use super::{bad_json, base64, is_multipart, media_type, multipart};
+use crate::http::{App, NamedPicture, server_timing};
 use crate::openapi;
-use crate::pool::Work;
 
 /// The path of this dialect.
 pub(crate) const PATH: &str = "/api/object_detection";
@@ -102,41 +101,43 @@ pub(crate) struct Rectangle {
     responses((status = 200, description = "what was found", body = CourseAnswer), openapi::DetectionProblems))]
 pub(crate) async fn detect(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let options = options(&parts)?;
-    let model = app.models.find(None)?;
+    let wanted = wanted(&parts)?;
+    let confidence = wanted.confidence.unwrap_or(CONFIDENCE);
+    let order = app.order(wanted)?;
     let mut visit = app.enter(&parts.headers)?;
     let received = app.receive(&visit, body).await?;
     let (id, picture) = picture(&parts, received.bytes).await?;
-    let work = Work { model, picture, options: options.clone(), drawing: None };
-    let done = app.look(&mut visit, vec![work], received.hold).await?;
-    let objects =
-        done.first().map(|done| objects(&done.answer.analysis, options.confidence)).unwrap_or_default();
-    let timing = server_timing(&done, visit.started.elapsed());
+    let seen = app.see(&mut visit, order, vec![picture], received.hold).await?;
+    let objects = seen.first().map(|seen| objects(&seen.report, confidence)).unwrap_or_default();
+    let timing = server_timing(&seen, visit.started.elapsed());
     Ok(([timing], Json(CourseAnswer { id, objects })).into_response())
 }
 
-fn options(parts: &Parts) -> Result<Options, Problem> {
+fn wanted(parts: &Parts) -> Result<Wanted, Problem> {
     let Query(asked) = Query::<Thresholds>::try_from_uri(&parts.uri)
         .map_err(|error| Problem::new(Slug::InvalidParameter, error.body_text()))?;
-    Ok(Options {
-        confidence: super::v1::share("confidence", asked.confidence)?.unwrap_or(CONFIDENCE),
-        iou: super::v1::share("iou", asked.iou)?.unwrap_or(IOU),
-        agnostic: asked.agnostic.unwrap_or(true),
-        ..Options::default()
+    Ok(Wanted {
+        confidence: Some(asked.confidence.unwrap_or(CONFIDENCE)),
+        iou: Some(asked.iou.unwrap_or(IOU)),
+        agnostic: Some(asked.agnostic.unwrap_or(true)),
+        ..Wanted::default()
     })
 }
 
-/// The id and the bytes of the picture, from whichever form.
-async fn picture(parts: &Parts, body: Bytes) -> Result<(Value, Bytes), Problem> {
+/// The id and the picture, from whichever form.
+async fn picture(parts: &Parts, body: Bytes) -> Result<(Value, NamedPicture), Problem> {
     if !is_multipart(&media_type(parts)) {
-        return from_json(&body);
+        let (id, bytes) = from_json(&body)?;
+        // Where pictures are kept they lie under a name; an id is one.
+        let name = id.as_str().map(str::to_owned);
+        return Ok((id, NamedPicture { name, bytes }));
     }
     let found = multipart(parts, body, GREATEST_PARTS).await?;
     let image = found.into_iter().find(|part| part.field == "image");
-    let NamedPicture { name, bytes } = image.map(|part| part.picture).ok_or_else(|| {
+    let picture = image.map(|part| part.picture).ok_or_else(|| {
         Problem::new(Slug::Malformed, format!("the form has no part named `image`; send {EXPECTED}"))
     })?;
-    Ok((name.map_or(Value::Null, Value::String), bytes))
+    Ok((picture.name.clone().map_or(Value::Null, Value::String), picture))
 }
 
 fn from_json(body: &[u8]) -> Result<(Value, Bytes), Problem> {
@@ -154,10 +155,10 @@ fn read(request: &CourseRequest<'_>) -> Result<(Value, Bytes), Problem> {
 
 /// The objects of the answer. A classifier sees the whole picture, so that is where its classes are; its threshold
 /// is applied here, because it answers its best classes whatever their confidence.
-fn objects(analysis: &Analysis, confidence: f32) -> Vec<CourseObject> {
+fn objects(report: &PictureReport, confidence: f32) -> Vec<CourseObject> {
     let object =
         |label: &str, accuracy: f32, rectangle| CourseObject { label: label.to_owned(), accuracy, rectangle };
-    match &analysis.findings {
+    match &report.findings {
         Findings::Detections(found) => {
             found.iter().map(|one| object(&one.label, one.confidence, rectangle(&one.bounds))).collect()
         }
@@ -165,7 +166,7 @@ fn objects(analysis: &Analysis, confidence: f32) -> Vec<CourseObject> {
             .iter()
             .filter(|class| class.confidence > confidence)
             .map(|class| {
-                let whole = Rectangle { height: analysis.height, left: 0, top: 0, width: analysis.width };
+                let whole = Rectangle { height: report.height, left: 0, top: 0, width: report.width };
                 object(&class.label, class.confidence, whole)
             })
             .collect(),
@@ -241,8 +242,16 @@ mod tests {
     fn a_classifiers_classes_are_in_the_whole_picture() {
         let class = |label: &str, confidence| sightscan_types::ClassScore { label: label.into(), confidence };
         let findings = Findings::Classes(vec![class("tabby", 0.75), class("lynx", 0.2)]);
-        let analysis = Analysis { width: 30, height: 20, findings, times: Default::default() };
-        let answer = serde_json::to_value(objects(&analysis, 0.3)).unwrap();
+        let report = PictureReport {
+            image: "x".into(),
+            width: 30,
+            height: 20,
+            model: "m".into(),
+            model_version: None,
+            findings,
+            timing_ms: Default::default(),
+        };
+        let answer = serde_json::to_value(objects(&report, 0.3)).unwrap();
         let whole = json!({"height": 20, "left": 0, "top": 0, "width": 30});
         assert_eq!(answer, json!([{"label": "tabby", "accuracy": 0.75, "rectangle": whole}]));
     }

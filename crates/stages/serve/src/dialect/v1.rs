@@ -5,27 +5,26 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use sightscan_engine::Options;
-use sightscan_engine::model::Spec;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::{Query, Request, State};
+use sightscan_http::axum::http::StatusCode;
 use sightscan_http::axum::http::header;
 use sightscan_http::axum::http::request::Parts;
 use sightscan_http::axum::response::{IntoResponse, Response};
 use sightscan_http::{Problem, Slug};
-use sightscan_types::PictureReport;
+use sightscan_queue::{OutputForm, Wanted};
+use sightscan_types::{DetectionId, PictureReport};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{NamedPicture, bad_json, base64, is_json, is_multipart, media_type, multipart, too_many};
-use crate::http::{App, server_timing};
+use super::{bad_json, base64, is_json, is_multipart, media_type, multipart, too_many};
+use crate::detection::Seen;
+use crate::elastic::requests::{Accepted, accepted};
+use crate::http::{App, Looked, NamedPicture, server_timing};
 use crate::models::Drawing;
 use crate::openapi;
-use crate::pool::{Done, Work};
 
 /// The path of this dialect.
 pub(crate) const PATH: &str = "/v1/detect";
-/// What a picture without a name is called.
-const NAMELESS: &str = "picture";
 const EXPECTED: &str = r#"{"image": base64}, or {"images": [{"name": …, "image": base64}, …]}"#;
 
 /// What is asked for. The model's own thresholds hold where none is given.
@@ -94,114 +93,78 @@ struct Pictures {
         (status = 200, description = "what was found; a list for several pictures; with `annotate` the drawn picture",
             content((openapi::Reports = "application/json"), (openapi::PictureFile = "image/jpeg"),
                 (openapi::PictureFile = "image/png"))),
+        (status = 202, description = "some pictures are looked at later; each has an address that tells", body = Accepted),
         openapi::DetectionProblems, openapi::UnknownModel))]
 pub(crate) async fn detect(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let asked = asked(&parts)?;
-    let model = app.models.find(asked.model.as_deref())?;
-    let options = options(&asked, model.spec())?;
+    let drawing = asked.annotate;
+    let order = app.order(asked.into())?;
     let mut visit = app.enter(&parts.headers)?;
     let received = app.receive(&visit, body).await?;
     let pictures = pictures(&parts, received.bytes, app.config.max_pictures).await?;
-    if asked.annotate.is_some() && pictures.is_list {
+    if drawing.is_some() && pictures.is_list {
         return Err(Problem::new(
             Slug::InvalidParameter,
             "`annotate` answers one picture; send one, not a list",
         ));
     }
-    let (names, works): (Vec<_>, Vec<_>) = pictures
-        .all
-        .into_iter()
-        .map(|NamedPicture { name, bytes }| {
-            (
-                name,
-                Work {
-                    model: Arc::clone(&model),
-                    picture: bytes,
-                    options: options.clone(),
-                    drawing: asked.annotate,
-                },
-            )
-        })
-        .unzip();
-    let done = app.look(&mut visit, works, received.hold).await?;
-    let timing = server_timing(&done, visit.started.elapsed());
-    Ok(([timing], answer(done, names, model.spec(), &asked, pictures.is_list)).into_response())
+    let form = OutputForm::default();
+    let looked = app.look(&mut visit, order, pictures.all, form, received.hold).await?;
+    let (seen, later) = sorted(looked)?;
+    if !later.is_empty() {
+        return Ok((StatusCode::ACCEPTED, accepted(&later)).into_response());
+    }
+    let timing = server_timing(&seen, visit.started.elapsed());
+    Ok(([timing], answer(seen, drawing, pictures.is_list)).into_response())
 }
 
-fn answer(
-    done: Vec<Done>,
-    names: Vec<Option<String>>,
-    spec: &Spec,
-    asked: &Asked,
-    is_list: bool,
-) -> Response {
-    let mut drawn = None;
-    let mut reports = Vec::with_capacity(done.len());
-    for (done, name) in done.into_iter().zip(names) {
-        drawn = done.answer.drawn;
-        let analysis = done.answer.analysis;
-        reports.push(PictureReport {
-            image: name.unwrap_or_else(|| NAMELESS.to_owned()),
-            width: analysis.width,
-            height: analysis.height,
-            model: spec.name.clone(),
-            model_version: spec.version.clone(),
-            findings: analysis.findings,
-            timing_ms: analysis.times,
-        });
+/// What was seen, and what will be; the first problem where there is one.
+fn sorted(looked: Vec<Looked>) -> Result<(Vec<Seen>, Vec<DetectionId>), Problem> {
+    let (mut seen, mut later) = (Vec::new(), Vec::new());
+    for one in looked {
+        match one {
+            Looked::Seen(one) => seen.push(*one),
+            Looked::Later(id) => later.push(id),
+            Looked::Refused(problem) => return Err(problem),
+        }
     }
-    match (asked.annotate.zip(drawn), is_list) {
-        (Some((drawing, bytes)), _) => {
+    Ok((seen, later))
+}
+
+fn answer(seen: Vec<Seen>, drawing: Option<Drawing>, is_list: bool) -> Response {
+    if is_list {
+        let reports: Vec<PictureReport> = seen.into_iter().map(|seen| seen.report).collect();
+        return Json(reports).into_response();
+    }
+    let only = seen.into_iter().next();
+    match (drawing, only) {
+        (Some(drawing), Some(Seen { drawn: Some(bytes), .. })) => {
             ([(header::CONTENT_TYPE, drawing.media_type())], bytes).into_response()
         }
-        (None, true) => Json(reports).into_response(),
-        (None, false) => Json(reports.into_iter().next()).into_response(),
+        (_, only) => Json(only.map(|seen| seen.report)).into_response(),
+    }
+}
+
+impl From<Asked> for Wanted {
+    fn from(asked: Asked) -> Self {
+        let listed = asked.classes.unwrap_or_default();
+        let classes = listed.split(',').map(str::trim).filter(|class| !class.is_empty());
+        Self {
+            model: asked.model,
+            confidence: asked.confidence,
+            iou: asked.iou,
+            agnostic: asked.agnostic,
+            max: asked.max,
+            classes: classes.map(str::to_owned).collect(),
+            drawing: asked.annotate.map(|drawing| drawing.media_type().to_owned()),
+        }
     }
 }
 
 fn asked(parts: &Parts) -> Result<Asked, Problem> {
     let query = Query::<Asked>::try_from_uri(&parts.uri);
     query.map(|Query(asked)| asked).map_err(|error| Problem::new(Slug::InvalidParameter, error.body_text()))
-}
-
-fn options(asked: &Asked, spec: &Spec) -> Result<Options, Problem> {
-    let usual = spec.options();
-    if asked.max == Some(0) {
-        return Err(Problem::new(Slug::InvalidParameter, "`max` is 0, but must be at least 1"));
-    }
-    Ok(Options {
-        confidence: share("confidence", asked.confidence)?.unwrap_or(usual.confidence),
-        iou: share("iou", asked.iou)?.unwrap_or(usual.iou),
-        agnostic: asked.agnostic.unwrap_or(usual.agnostic),
-        max: asked.max.unwrap_or(usual.max),
-        classes: classes(asked.classes.as_deref(), spec)?,
-    })
-}
-
-/// A number between 0 and 1, where one is given.
-pub(crate) fn share(name: &str, value: Option<f32>) -> Result<Option<f32>, Problem> {
-    match value {
-        Some(number) if !(0.0..=1.0).contains(&number) => {
-            let what = format!("`{name}` is {number}, but must be between 0 and 1");
-            Err(Problem::new(Slug::InvalidParameter, what))
-        }
-        _ => Ok(value),
-    }
-}
-
-fn classes(listed: Option<&str>, spec: &Spec) -> Result<Vec<String>, Problem> {
-    let named = listed.unwrap_or_default().split(',').map(str::trim).filter(|class| !class.is_empty());
-    named.map(|class| known(class, spec)).collect()
-}
-
-fn known(class: &str, spec: &Spec) -> Result<String, Problem> {
-    spec.classes.iter().find(|known| *known == class).cloned().ok_or_else(|| {
-        let name = &spec.name;
-        let what =
-            format!("the model `{name}` has no class `{class}`; GET /v1/models/{name} lists those it has");
-        Problem::new(Slug::InvalidParameter, what)
-    })
 }
 
 async fn pictures(parts: &Parts, body: Bytes, greatest: usize) -> Result<Pictures, Problem> {
@@ -259,16 +222,6 @@ mod tests {
         }
         assert!(asked_in("model=a&model=b").is_err());
         assert!(asked_in("annotate=webp").unwrap_err().contains("`png`"));
-    }
-
-    #[test]
-    fn thresholds_are_shares() {
-        for good in [None, Some(0.0), Some(0.5), Some(1.0)] {
-            assert_eq!(share("iou", good).unwrap(), good);
-        }
-        for bad in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-            assert!(share("iou", Some(bad)).unwrap_err().detail().contains("`iou`"), "{bad}");
-        }
     }
 
     #[test]

@@ -1,0 +1,355 @@
+//! The web tier's side of the queue.
+
+mod catalogue;
+mod waiting;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
+use sightscan_http::health::Vitals;
+use sightscan_http::{Hold, Problem, Slug};
+use sightscan_queue::{
+    Base64, Broker, Error as QueueError, Notice, Outcome, OutputForm, Queue, Refusal, Reply, Request, Wanted,
+};
+use sightscan_types::DetectionId;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use super::objects::{Failure, Pending, output_key};
+use super::{Config, Objects, now};
+use crate::detection::Seen;
+use crate::error::StartError;
+use crate::follow::Choice;
+use crate::http::{Looked, NamedPicture};
+use crate::metrics::Metrics;
+use crate::models::ModelInfo;
+use catalogue::Catalogue;
+use waiting::Waiting;
+
+/// Answers that are taken at once.
+const ANSWERS: usize = 32;
+/// An answer that was taken and not handed on comes again after so long.
+const ANSWER_LEASE: Duration = Duration::from_secs(30);
+/// How long one look for answers lasts.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between tries to reach a queue that does not answer.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Sends pictures to workers and hands on what they answer.
+#[derive(Debug)]
+pub struct Post {
+    sender: Arc<Sender>,
+    catalogue: Arc<Catalogue>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What is needed to send, also after the client has left.
+#[derive(Debug)]
+struct Sender {
+    broker: Arc<dyn Broker>,
+    requests: Arc<dyn Queue>,
+    objects: Objects,
+    config: Config,
+    /// The name of the queue of answers.
+    reply_to: String,
+    waiting: Waiting,
+    metrics: Arc<Metrics>,
+}
+
+/// A picture that was sent.
+struct Sent {
+    id: DetectionId,
+    name: String,
+    sent_at: i64,
+    answer: oneshot::Receiver<Reply>,
+}
+
+/// A picture could not be sent.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error(transparent)]
+    Stored(#[from] Failure),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error("a message cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<sightscan_blobs::BlobError> for Unsent {
+    fn from(error: sightscan_blobs::BlobError) -> Self {
+        Self::Stored(error.into())
+    }
+}
+
+impl Post {
+    /// Opens a queue for the answers to this web tier, and listens to it.
+    ///
+    /// # Errors
+    /// When the queue cannot be made, or the metrics cannot be set up.
+    pub async fn start(
+        config: Config,
+        broker: Arc<dyn Broker>,
+        objects: Objects,
+        choice: Choice,
+    ) -> Result<Self, StartError> {
+        let reply_to = format!("reply-{}", Uuid::new_v4().simple());
+        // Those of web tiers that died are in nobody's way, but nobody else removes them.
+        let swept = broker.sweep().await?;
+        let replies = broker.open_replies(&reply_to, config.replies_lease()).await?;
+        info!(queue = broker.requests().name(), reply_to, swept, "pictures are sent to workers");
+        let sender = Arc::new(Sender {
+            requests: broker.requests(),
+            broker,
+            objects,
+            config,
+            reply_to,
+            waiting: Waiting::default(),
+            metrics: Arc::new(Metrics::new()?),
+        });
+        let tasks =
+            vec![tokio::spawn(Arc::clone(&sender).listen(replies)), tokio::spawn(Arc::clone(&sender).keep())];
+        Ok(Self { sender, catalogue: Arc::new(Catalogue::new(choice)), tasks })
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.sender.config
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.sender.metrics
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.sender.objects
+    }
+
+    /// The models that workers are expected to have, which are those of the folder here.
+    pub(crate) async fn models(&self) -> Result<Vec<ModelInfo>, Problem> {
+        let catalogue = Arc::clone(&self.catalogue);
+        let models = tokio::task::spawn_blocking(move || catalogue.models());
+        models.await.map_err(Problem::internal)?.map_err(Problem::internal)
+    }
+
+    /// Sends pictures and waits until the deadline for what becomes of them. Once sent they are looked at, whether or not the
+    /// client still waits.
+    pub(crate) async fn ask(
+        &self,
+        wanted: Wanted,
+        form: OutputForm,
+        pictures: Vec<NamedPicture>,
+        deadline: Instant,
+        hold: Hold,
+    ) -> Result<Vec<Looked>, Problem> {
+        let sender = Arc::clone(&self.sender);
+        // In a task of its own: a client that leaves must not leave a picture without its message.
+        let sending = tokio::spawn(async move {
+            let sent = sender.send(&wanted, form, pictures).await;
+            // The bytes are on their way: they need not be in memory any more.
+            drop(hold);
+            sent
+        });
+        let unavailable = |error: Unsent| {
+            Problem::new(Slug::Unavailable, format!("pictures cannot be sent to the workers: {error}"))
+        };
+        let sent = sending.await.map_err(Problem::internal)?.map_err(unavailable)?;
+        Ok(join_all(sent.into_iter().map(|sent| self.sender.outcome(sent, deadline))).await)
+    }
+
+    /// Ends; answers to those who have not been answered are at their addresses.
+    pub(crate) async fn close(&self) -> bool {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        let closed = self.sender.broker.close_replies(&self.sender.reply_to).await;
+        if let Err(error) = &closed {
+            warn!(%error, "the queue of answers stays until its lease ends");
+        }
+        closed.is_ok()
+    }
+}
+
+impl Vitals for Post {
+    fn reasons(&self) -> Vec<String> {
+        self.sender.waiting.outage().into_iter().collect()
+    }
+
+    fn metrics(&self) -> String {
+        self.sender.metrics.waiting_answers.set(self.sender.waiting.len() as f64);
+        self.sender.metrics.render()
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Sender {
+    /// Stores the pictures, registers who waits, and sends the messages, in this order: an answer may be there at once.
+    async fn send(
+        &self,
+        wanted: &Wanted,
+        form: OutputForm,
+        pictures: Vec<NamedPicture>,
+    ) -> Result<Vec<Sent>, Unsent> {
+        let stored = pictures.into_iter().map(|picture| self.store(wanted, form, picture));
+        let requests = try_join_all(stored).await?;
+        let sent: Vec<Sent> = requests.iter().map(|request| self.expect(request)).collect();
+        if let Err(error) = self.post(&requests).await {
+            for request in &requests {
+                self.waiting.forget(request.id);
+                // What cannot be deleted now is a picture without a result, which does no harm.
+                let _ = self.objects.input.delete(&request.input).await;
+            }
+            return Err(error);
+        }
+        self.metrics.accepted.increment(sent.len() as u64);
+        Ok(sent)
+    }
+
+    async fn store(
+        &self,
+        wanted: &Wanted,
+        form: OutputForm,
+        picture: NamedPicture,
+    ) -> Result<Request, Unsent> {
+        let id = DetectionId::new();
+        let name = picture.known_as().to_owned();
+        let input = self.objects.put_input(&name, id, picture.bytes.clone()).await?;
+        let sent_at = now();
+        let keep = i64::try_from(self.config.keep().as_millis()).unwrap_or(i64::MAX);
+        Ok(Request {
+            id,
+            reply_to: self.reply_to.clone(),
+            name,
+            output: output_key(&input),
+            input,
+            form,
+            picture: self.inline(picture.bytes),
+            wanted: wanted.clone(),
+            sent_at,
+            deadline: sent_at.saturating_add(keep),
+        })
+    }
+
+    /// The picture, where it fits into the message.
+    fn inline(&self, picture: Bytes) -> Option<Base64> {
+        let fits = picture.len() <= self.config.inline_bytes
+            && Base64::written(picture.len()) <= self.requests.greatest() / 2;
+        fits.then_some(Base64(picture))
+    }
+
+    fn expect(&self, request: &Request) -> Sent {
+        let until = Instant::now() + self.config.keep();
+        let answer = self.waiting.expect(request.id, until);
+        Sent { id: request.id, name: request.name.clone(), sent_at: request.sent_at, answer }
+    }
+
+    async fn post(&self, requests: &[Request]) -> Result<(), Unsent> {
+        let bodies = requests.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.requests.send(&bodies).await?)
+    }
+
+    async fn outcome(&self, sent: Sent, deadline: Instant) -> Looked {
+        let Sent { id, name, sent_at, answer } = sent;
+        if let Ok(Ok(reply)) = tokio::time::timeout_at(deadline.into(), answer).await {
+            return looked(reply);
+        }
+        // The answer may have been lost on its way; the result is not.
+        if let Ok(Some(reply)) = self.objects.result(id).await {
+            return looked(reply);
+        }
+        self.metrics.postponed.increment(1);
+        match self.objects.note_pending(&Pending { id, name, accepted_at: sent_at }).await {
+            Ok(()) => Looked::Later(id),
+            Err(error) => Looked::Refused(Problem::new(
+                Slug::Unavailable,
+                format!("a request cannot be noted: {error}"),
+            )),
+        }
+    }
+
+    /// Hands on answers, as long as somebody waits or answers may come: otherwise nothing is asked of the queue.
+    async fn listen(self: Arc<Self>, replies: Arc<dyn Queue>) {
+        loop {
+            self.waiting.any().await;
+            match replies.receive(ANSWERS, ANSWER_LEASE, PATIENCE).await {
+                Ok(deliveries) => {
+                    self.waiting.note_outage(None);
+                    for delivery in &deliveries {
+                        self.hand_on(&delivery.body).await;
+                    }
+                    let receipts: Vec<_> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
+                    if let Err(error) = replies.delete(&receipts).await {
+                        // They come again, and nobody waits for them then.
+                        debug!(%error, "answers cannot be deleted");
+                    }
+                }
+                Err(error) => {
+                    warn!(%error, "answers cannot be received");
+                    self.waiting.note_outage(Some(format!("the queue does not answer: {error}")));
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+            self.waiting.forget_overdue();
+        }
+    }
+
+    async fn hand_on(&self, body: &str) {
+        let Ok(notice) = serde_json::from_str::<Notice>(body) else {
+            self.metrics.foreign_answers.increment(1);
+            return warn!("something that is no answer is in the queue of answers");
+        };
+        let reply = match notice.reply {
+            Some(reply) => Some(reply),
+            None => self.objects.result(notice.id).await.ok().flatten(),
+        };
+        // A second answer, or one whose client has left: the result is stored, and nobody waits.
+        if !reply.is_some_and(|reply| self.waiting.answer(notice.id, reply)) {
+            self.metrics.foreign_answers.increment(1);
+        }
+    }
+
+    /// Is heard of, so that the queue of answers stays; and removes those of web tiers that are not.
+    async fn keep(self: Arc<Self>) {
+        let lease = self.config.replies_lease();
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            if let Err(error) = self.renew(lease).await {
+                warn!(%error, "the queue of answers cannot be kept");
+            }
+        }
+    }
+
+    async fn renew(&self, lease: Duration) -> Result<(), QueueError> {
+        match self.broker.keep(&self.reply_to, lease).await {
+            // Others took this web tier for dead. What was answered meanwhile is in the bucket of results.
+            Err(QueueError::Missing(_)) => {
+                self.broker.open_replies(&self.reply_to, lease).await?;
+            }
+            kept => kept?,
+        }
+        self.broker.sweep().await.map(drop)
+    }
+}
+
+/// What the client hears.
+fn looked(reply: Reply) -> Looked {
+    match reply.outcome {
+        Outcome::Done { report, drawn } => {
+            let queued = Duration::try_from_secs_f64(reply.queued_ms / 1e3).unwrap_or_default();
+            Looked::Seen(Box::new(Seen { report, drawn: drawn.map(|drawn| drawn.0), queued }))
+        }
+        Outcome::Failed(Refusal { slug, detail }) => Looked::Refused(problem(&slug, detail)),
+        Outcome::Dead { reason } => Looked::Refused(Problem::internal(reason)),
+    }
+}
+
+/// The problem that a worker found.
+fn problem(slug: &str, detail: String) -> Problem {
+    let known = Slug::ALL.into_iter().find(|known| known.name() == slug);
+    Problem::new(known.unwrap_or(Slug::Internal), detail)
+}
