@@ -143,6 +143,7 @@ fn a_worker_takes_jobs_or_pictures_and_says_what_a_queue_is() {
     assert!(!output.status.success() && told.contains("--jobs") && told.contains("--detect"), "{told}");
     let error = failure_of(role(folder.path(), "worker").args(["--detect", "redis://x"]));
     assert!(error.contains("`redis://x`") && error.contains("`db:`"), "{error}");
-    let error = failure_of(role(folder.path(), "api").args(["--listen", "127.0.0.1:0", "--detect-through", "db:É"]));
+    let error =
+        failure_of(role(folder.path(), "api").args(["--listen", "127.0.0.1:0", "--detect-through", "db:É"]));
     assert!(error.contains("lower-case letters"), "{error}");
 }
