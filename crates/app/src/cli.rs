@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{crawl, detect, engine, export, import, jobs, label, model, roles, serve, warehouse};
+use crate::commands::{
+    crawl, detect, engine, export, fleet, import, jobs, label, model, roles, serve, warehouse,
+};
 
 /// The heading of the options that every verb takes.
 const EVERYWHERE: &str = "With every verb";
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Worker(sightscan_roles::flags::WorkerFlags),
     /// Plan periodically what there is to do; of several schedulers one leads.
     Scheduler(sightscan_roles::flags::SchedulerFlags),
+    /// See the pools of workers, and check that no request is lost.
+    Fleet(fleet::Fleet),
     /// Find a city's sights and pictures of them, now, from the shell.
     Crawl(crawl::Arguments),
     /// Label a city's pictures, now, from the shell.

@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod engine;
 pub(crate) mod export;
+pub(crate) mod fleet;
 pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod label;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Up(arguments) => roles::up(arguments, read(Config::for_up())?),
         Command::Api(arguments) => roles::api(arguments, read(Config::default())?),
         Command::Worker(arguments) => roles::worker(arguments, read(Config::default())?),
+        Command::Fleet(arguments) => fleet::run(arguments, read(Config::default())?),
         Command::Scheduler(arguments) => roles::scheduler(arguments, read(Config::default())?),
         Command::Crawl(arguments) => crawl::run(arguments, read(Config::default())?),
         Command::Label(arguments) => label::run(arguments, read(Config::default())?),

@@ -1,11 +1,11 @@
 //! Web tiers and workers as processes that share a database and a data folder.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
+use sightscan_testkit::services::{Moto, Nats};
 use sightscan_testkit::tiny;
 
 use crate::program::*;
@@ -18,44 +18,59 @@ const REQUESTS: usize = 60;
 struct Installation {
     folder: tempfile::TempDir,
     model: std::path::PathBuf,
-    database: Option<String>,
+    queue: String,
+    /// More lines of the section `[elastic]`.
+    settings: &'static str,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Installation {
-    fn on(database: Option<String>) -> Self {
+    /// With the queue in SQLite and folders.
+    fn embedded() -> Self {
         let (folder, model) = folder_with_model();
-        Self { folder, model, database }
+        Self { folder, model, queue: "db:".to_owned(), settings: "", variables: Vec::new() }
     }
 
     fn role(&self, verb: &str) -> Command {
         let mut command = role(self.folder.path(), verb);
         let settings = self.folder.path().join("elastic.toml");
-        fs_err::write(&settings, "[elastic]\nlease_seconds = 2\n").unwrap();
-        command.env("SIGHTSCAN_CONFIG", settings);
-        if let Some(url) = &self.database {
-            command.env("DATABASE_URL", url);
-        }
+        fs_err::write(&settings, format!("[elastic]\nlease_seconds = 2\n{}", self.settings)).unwrap();
+        command.env("SIGHTSCAN_CONFIG", settings).envs(self.variables.iter().cloned());
         command
     }
 
     fn tier(&self) -> Server {
         let mut command = self.role("api");
-        command.args(["--listen", "127.0.0.1:0", "--detect-through", "db:"]);
+        command.args(["--listen", "127.0.0.1:0", "--detect-through", &self.queue]);
         Server::launch(command)
     }
 
     fn worker(&self, arguments: &[&str]) -> Child {
         let mut command = self.role("worker");
-        command.args(["--detect", "db:", "--threads", "1", "--model"]).arg(&self.model).args(arguments);
+        command.args(["--detect", &self.queue, "--threads", "1", "--model"]).arg(&self.model).args(arguments);
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
+        let (mut told, mut line) = (String::new(), String::new());
         while !line.contains("worker looks at pictures") {
             line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the worker ended");
+            assert!(log.read_line(&mut line).unwrap() > 0, "the worker ended: {told}");
+            told += &line;
         }
         std::thread::spawn(move || log.lines().for_each(drop));
         child
+    }
+
+    /// The pictures and the labels that there are.
+    fn objects(&self) -> (u64, u64) {
+        let told = stdout_of(self.role("fleet").args(["status", "--json"]));
+        let status: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let count = |of: &str| status[of].as_u64().unwrap();
+        (count("input_objects"), count("output_objects"))
+    }
+
+    fn adds_up(&self) -> bool {
+        let checked = self.role("fleet").args(["check", "--queue", &self.queue]).output().unwrap();
+        checked.status.success()
     }
 }
 
@@ -70,13 +85,8 @@ async fn ask(client: &reqwest::Client, url: &str, red: u8) -> f64 {
     answer["detections"][0]["box"]["width"].as_f64().unwrap()
 }
 
-fn entries(folder: &Path) -> usize {
-    fs_err::read_dir(folder).unwrap().count()
-}
-
 /// Workers are killed while pictures wait, new ones are started, and every picture has the answer that is its own.
-fn every_picture_is_answered_though_workers_are_killed(database: Option<String>) {
-    let installation = Installation::on(database);
+fn every_picture_is_answered_though_workers_are_killed(installation: &Installation) {
     let tiers = [installation.tier(), installation.tier()];
     let mut doomed = [installation.worker(&[]), installation.worker(&[])];
     block_on(async {
@@ -102,27 +112,55 @@ fn every_picture_is_answered_though_workers_are_killed(database: Option<String>)
         others.iter_mut().for_each(|worker| worker.kill().unwrap());
         others.iter_mut().chain(&mut doomed).for_each(|worker| assert!(!worker.wait().unwrap().success()));
     });
-    let folder = installation.folder.path().join("elastic");
-    for bucket in ["in", "out", "results"] {
-        assert_eq!(entries(&folder.join(bucket)), REQUESTS, "{bucket}");
+    assert_eq!(installation.objects(), (REQUESTS as u64, REQUESTS as u64));
+    // What was in hand when its worker was killed is there again when its lease ends, and is not looked at twice.
+    let begun = Instant::now();
+    let mut last = installation.worker(&[]);
+    while !installation.adds_up() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the numbers do not add up");
+        std::thread::sleep(Duration::from_millis(100));
     }
+    last.kill().unwrap();
+    last.wait().unwrap();
 }
 
 #[test]
 fn i05_and_i06_every_picture_is_answered_though_workers_are_killed_sqlite() {
-    every_picture_is_answered_though_workers_are_killed(None);
+    every_picture_is_answered_though_workers_are_killed(&Installation::embedded());
 }
 
 #[test]
 fn i05_and_i06_every_picture_is_answered_though_workers_are_killed_postgres() {
     let server = std::env::var("SIGHTSCAN_TEST_POSTGRES").expect("SIGHTSCAN_TEST_POSTGRES; run scripts/test");
     let url = block_on(sightscan_testkit::database::new_database(&server));
-    every_picture_is_answered_though_workers_are_killed(Some(url));
+    let variables = vec![("DATABASE_URL", url)];
+    every_picture_is_answered_though_workers_are_killed(&Installation {
+        variables,
+        ..Installation::embedded()
+    });
+}
+
+#[test]
+fn i05_i06_and_i08_every_picture_is_answered_though_workers_are_killed_sqs_and_s3() {
+    let moto = Moto::start();
+    ["sights-in", "sights-out", "sights-results"].iter().for_each(|bucket| moto.make_bucket(bucket));
+    let settings =
+        "input = \"s3://sights-in\"\noutput = \"s3://sights-out\"\nresults = \"s3://sights-results\"\n";
+    let (queue, variables) = (format!("sqs:{}", moto.queue("detect")), moto.variables().to_vec());
+    let installation = Installation { queue, settings, variables, ..Installation::embedded() };
+    every_picture_is_answered_though_workers_are_killed(&installation);
+}
+
+#[test]
+fn i05_and_i06_every_picture_is_answered_though_workers_are_killed_nats() {
+    let nats = Nats::start();
+    let queue = format!("{}/detect", nats.url);
+    every_picture_is_answered_though_workers_are_killed(&Installation { queue, ..Installation::embedded() });
 }
 
 #[test]
 fn i18_a_fresh_worker_takes_what_waits_and_ends_by_itself() {
-    let installation = Installation::on(None);
+    let installation = Installation::embedded();
     let tier = installation.tier();
     let asking = std::thread::spawn({
         let url = tier.url("/v1/detect");

@@ -29,6 +29,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("serve", &["types", "http", "engine", "queue", "blobs"]),
     ("experiment", &["types"]),
+    ("fleet", &["types", "queue"]),
     (
         "roles",
         &[
@@ -45,6 +46,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "label",
             "train",
             "serve",
+            "fleet",
         ],
     ),
     ("app", &["types", "http", "engine", "dataset", "serve", "train", "experiment", "roles"]),
@@ -68,6 +70,8 @@ const ISOLATED: &[(&str, &[&str])] = &[
     ("pytorch-reader", &["nn"]),
     ("clap", &["app", "experiment", "roles", "serve", "train"]),
     ("object_store", &["blobs"]),
+    ("aws-sdk-sqs", &["queue"]),
+    ("async-nats", &["queue"]),
     ("sqlx", &["warehouse"]),
 ];
 

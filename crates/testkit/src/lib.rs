@@ -6,6 +6,8 @@ mod data;
 pub mod database;
 #[cfg(feature = "databases")]
 pub mod images;
+#[cfg(feature = "services")]
+pub mod services;
 pub mod tiny;
 #[cfg(feature = "upstreams")]
 pub mod upstreams;

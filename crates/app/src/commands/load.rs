@@ -5,32 +5,67 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use indicatif::ProgressBar;
-use sightscan_experiment::{CourseOutput, Event, Flags, Load, Summary};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sightscan_experiment::{Config, CourseOutput, Event, Expected, Flags, GeneratorOutput, Load, Summary};
 
 use crate::terminal::{bar, say, spinner};
 
 /// Runs `load`; the exit code is 1 when any request failed.
 pub(crate) fn run(flags: Flags) -> Result<ExitCode> {
     let config = flags.config()?;
-    let course = CourseOutput::new(config.dialect, &config.url).filter(|_| flags.is_course());
+    let console = Console::of(&flags, &config)?;
     let load = Load::prepare(config)?;
-    let bar = progress(load.planned(), course.is_some());
-    if let Some(line) = course.as_ref().and_then(|course| course.first_line(load.pictures())) {
-        say(&line)?;
+    let bar = progress(load.planned(), !matches!(console, Console::Ours));
+    if let Console::Course(course) = &console {
+        course.first_line(load.pictures()).map_or(Ok(()), say)?;
     }
-    let observer = observer(bar.clone(), course.clone());
+    let observer = observer(bar.clone(), console.clone());
     let summary = super::block_on(async { Ok(load.run(interrupted(), observer).await?) })?;
     bar.finish_and_clear();
-    print(&summary, course.as_ref(), flags.json)?;
+    console.end(&summary, flags.json)?;
     Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(summary: &Summary, course: Option<&CourseOutput>, json: bool) -> Result<()> {
-    if let Some(course) = course {
-        say(course.last_line(summary))?;
-        return Ok(write!(std::io::stderr(), "\n{summary}")?);
+/// Whose words are printed.
+#[derive(Clone)]
+enum Console {
+    Ours,
+    /// The iWebLens course's client; our summary goes to standard error.
+    Course(CourseOutput),
+    /// A workload generator; so does it here.
+    Generator(Arc<Mutex<GeneratorOutput>>),
+}
+
+impl Console {
+    fn of(flags: &Flags, config: &Config) -> Result<Self> {
+        if let Some(course) = CourseOutput::new(config.dialect, &config.url).filter(|_| flags.is_course()) {
+            return Ok(Self::Course(course));
+        }
+        let expected = flags.prediction_file.as_deref().map(Expected::read).transpose()?;
+        let generator = GeneratorOutput::new(config.dialect, &config.url, expected);
+        Ok(generator.map_or(Self::Ours, |output| Self::Generator(Arc::new(Mutex::new(output)))))
     }
-    if json { say(serde_json::to_string(summary)?) } else { say(summary.to_string().trim_end()) }
+
+    fn lines(&self, event: &Event) -> Option<String> {
+        match self {
+            Self::Ours => None,
+            Self::Course(course) => course.line(event),
+            Self::Generator(output) => output.lock().unwrap_or_else(PoisonError::into_inner).lines(event),
+        }
+    }
+
+    fn end(&self, summary: &Summary, json: bool) -> Result<()> {
+        match self {
+            Self::Course(course) => say(course.last_line(summary))?,
+            Self::Generator(output) => {
+                say(output.lock().unwrap_or_else(PoisonError::into_inner).statistics(summary))?;
+            }
+            Self::Ours if json => return say(serde_json::to_string(summary)?),
+            Self::Ours => return say(summary.to_string().trim_end()),
+        }
+        Ok(write!(std::io::stderr(), "\n{summary}")?)
+    }
 }
 
 fn progress(planned: Option<u64>, hidden: bool) -> ProgressBar {
@@ -41,12 +76,12 @@ fn progress(planned: Option<u64>, hidden: bool) -> ProgressBar {
     }
 }
 
-fn observer(bar: ProgressBar, course: Option<CourseOutput>) -> impl FnMut(&Event) + Send + 'static {
+fn observer(bar: ProgressBar, console: Console) -> impl FnMut(&Event) + Send + 'static {
     move |event| {
         if let Event::Finished { .. } = event {
             bar.inc(1);
         }
-        if let Some(line) = course.as_ref().and_then(|course| course.line(event)) {
+        if let Some(line) = console.lines(event) {
             // Whoever closed our output still gets the measurement to its end.
             let _ = say(&line);
         }

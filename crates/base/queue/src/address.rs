@@ -16,6 +16,18 @@ pub enum Address {
         /// Its name.
         queue: String,
     },
+    /// A queue of Amazon SQS: `sqs:` and its address, such as `sqs:https://sqs.eu-central-1.amazonaws.com/123456789012/detect`.
+    Sqs {
+        /// Its address.
+        url: String,
+    },
+    /// A stream of NATS JetStream: `nats://host:port/stream`; `tls://` encrypts.
+    Nats {
+        /// The server.
+        server: String,
+        /// The stream.
+        stream: String,
+    },
 }
 
 /// Why a text does not say where the queue is.
@@ -23,8 +35,14 @@ pub enum Address {
 #[non_exhaustive]
 pub enum AddressError {
     /// No scheme that is known.
-    #[error("`{0}` is no address of a queue: give `db:` for one in the database, or `db:NAME`")]
+    #[error(
+        "`{0}` is no address of a queue: give `db:` or `db:NAME` for one in the database, `sqs:` and the address of a \
+         queue of Amazon SQS, or `nats://host:port/stream`"
+    )]
     Scheme(String),
+    /// Somebody has put a user or a password into it.
+    #[error("the address of a queue holds no secrets: set NATS_USER and NATS_PASSWORD, or NATS_TOKEN")]
+    Secret,
     /// The name has letters that not every backend takes.
     #[error(
         "`{0}` cannot be the name of a queue: use up to {GREATEST_NAME} lower-case letters, digits, `-` and `_`"
@@ -40,9 +58,35 @@ impl FromStr for Address {
             Some(("db", "")) => Ok(Self::Database { queue: USUAL.to_owned() }),
             Some(("db", name)) if is_name(name) => Ok(Self::Database { queue: name.to_owned() }),
             Some(("db", name)) => Err(AddressError::Name(name.to_owned())),
+            Some(("sqs", url)) => sqs(url),
+            Some(("nats" | "tls", rest)) => nats(text, rest),
             _ => Err(AddressError::Scheme(text.to_owned())),
         }
     }
+}
+
+fn sqs(url: &str) -> Result<Address, AddressError> {
+    let is_url = url.starts_with("https://") || url.starts_with("http://");
+    let name = url.rsplit('/').next().unwrap_or_default();
+    match () {
+        () if !is_url => Err(AddressError::Scheme(format!("sqs:{url}"))),
+        () if !is_name(name) => Err(AddressError::Name(name.to_owned())),
+        () => Ok(Address::Sqs { url: url.to_owned() }),
+    }
+}
+
+fn nats(text: &str, rest: &str) -> Result<Address, AddressError> {
+    let rest = rest.trim_start_matches('/');
+    let (host, stream) = rest.split_once('/').unwrap_or((rest, USUAL));
+    if host.contains('@') {
+        // A secret does not belong here, and is not shown.
+        return Err(AddressError::Secret);
+    }
+    if !is_name(stream) {
+        return Err(AddressError::Name(stream.to_owned()));
+    }
+    let scheme = text.split(':').next().unwrap_or_default();
+    Ok(Address::Nats { server: format!("{scheme}://{host}"), stream: stream.to_owned() })
 }
 
 fn is_name(name: &str) -> bool {
@@ -54,6 +98,8 @@ impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database { queue } => write!(formatter, "db:{queue}"),
+            Self::Sqs { url } => write!(formatter, "sqs:{url}"),
+            Self::Nats { server, stream } => write!(formatter, "{server}/{stream}"),
         }
     }
 }
@@ -69,6 +115,24 @@ mod tests {
         assert_eq!(queue("db:berlin-2").unwrap(), "db:berlin-2");
         assert_eq!(queue("db:Berlin"), Err(AddressError::Name("Berlin".into())));
         assert!(queue(&format!("db:{}", "x".repeat(41))).is_err());
+    }
+
+    #[test]
+    fn queues_of_services_have_their_own_addresses() {
+        for text in [
+            "sqs:https://sqs.eu-central-1.amazonaws.com/123/detect",
+            "nats://localhost:4222/berlin",
+            "tls://a:1/b",
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        assert_eq!("nats://a:4222".parse::<Address>().unwrap().to_string(), "nats://a:4222/detect");
+        let error = "nats://user:secret@a:4222/b".parse::<Address>().unwrap_err();
+        assert!(
+            error.to_string().contains("NATS_TOKEN") && !error.to_string().contains("secret@"),
+            "{error}"
+        );
+        assert!("sqs:detect".parse::<Address>().is_err() && "nats://a/b/c".parse::<Address>().is_err());
     }
 
     #[test]

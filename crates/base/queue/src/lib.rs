@@ -13,9 +13,17 @@ mod address;
 pub mod contract;
 mod error;
 mod message;
+#[cfg(feature = "cloud")]
+mod nats;
 mod queue;
+#[cfg(feature = "cloud")]
+mod sqs;
 
 pub use address::{Address, AddressError};
 pub use error::{Error, Result};
 pub use message::{Base64, Notice, Outcome, OutputForm, Refusal, Reply, Request, Wanted};
+#[cfg(feature = "cloud")]
+pub use nats::NatsBroker;
 pub use queue::{Broker, Delivery, Depth, Queue, Receipt};
+#[cfg(feature = "cloud")]
+pub use sqs::SqsBroker;

@@ -48,7 +48,7 @@ impl Client {
             // The URL as given is measured: no proxy of the environment, no other place that it points to.
             .no_proxy()
             .redirect(redirect::Policy::none());
-        if config.dialect.is_course() || config.new_connections {
+        if config.dialect.is_other_client() || config.new_connections {
             builder = builder.pool_max_idle_per_host(0);
         }
         let http = builder.build().map_err(Error::Client)?;
@@ -75,7 +75,7 @@ impl Client {
         }
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = read(response, self.dialect.is_course()).await?;
+        let body = read(response, self.dialect.is_other_client()).await?;
         let finished = Instant::now();
         let id = match (&request_id, &payload.id) {
             _ if !status.is_success() => IdCheck::Unchecked,
@@ -90,7 +90,7 @@ impl Client {
             instance: text(&headers, INSTANCE).map(str::to_owned),
             id,
             error: None,
-            answer: self.dialect.is_course().then(|| String::from_utf8_lossy(&body.kept).into_owned()),
+            answer: self.dialect.is_other_client().then(|| String::from_utf8_lossy(&body.kept).into_owned()),
         })
     }
 }

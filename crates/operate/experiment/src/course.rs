@@ -55,7 +55,7 @@ impl CourseOutput {
                 let seconds = python_float(row.latency.as_secs_f64());
                 format!("Thread : {thread}, Time Spent: {seconds}, Input Image: {picture} ,  Output:{answer}")
             }
-            Dialect::Iweblens2021 | Dialect::V1 => {
+            _ => {
                 format!("Thread : {thread},  input image: {picture},  output:{answer}")
             }
         }
@@ -70,7 +70,7 @@ impl CourseOutput {
                 let mean = average(summary.mean_response_time_s);
                 format!("Total client script time: {wall}, average thread time: {mean}")
             }
-            Dialect::Iweblens2021 | Dialect::V1 => {
+            _ => {
                 let mean = average(summary.wall_per_answer_s);
                 format!("Total time spent: {wall} average response time: {mean}")
             }

@@ -15,13 +15,18 @@ pub enum Dialect {
     /// `iweblens-2021`: a JSON string that itself holds JSON (`image` in base64, `id` from the path), as the
     /// course's clients since 2021 send it.
     Iweblens2021,
+    /// `iraas-2021`: multipart form data with one part named `myfile`, as the workload generator of "Image Recognition as a
+    /// Service" (ASU CSE 546) sends it from 2021 to 2023.
+    Iraas2021,
+    /// `iraas-2024`: the same with a part named `inputFile`, as its generators since 2024 do.
+    Iraas2024,
     /// `v1`: the picture itself is the body.
     V1,
 }
 
 /// A name that is no dialect.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown dialect {0:?}; use iweblens-2020, iweblens-2021 or v1")]
+#[error("unknown dialect {0:?}; use iweblens-2020, iweblens-2021, iraas-2021, iraas-2024 or v1")]
 pub struct UnknownDialect(String);
 
 /// A ready body, made before the clock starts.
@@ -35,27 +40,41 @@ pub(crate) struct Payload {
 
 impl Dialect {
     /// Every dialect, in the order that help shows them.
-    pub const ALL: [Self; 3] = [Self::Iweblens2020, Self::Iweblens2021, Self::V1];
+    pub const ALL: [Self; 5] =
+        [Self::Iweblens2020, Self::Iweblens2021, Self::Iraas2021, Self::Iraas2024, Self::V1];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Iweblens2020 => "iweblens-2020",
             Self::Iweblens2021 => "iweblens-2021",
+            Self::Iraas2021 => "iraas-2021",
+            Self::Iraas2024 => "iraas-2024",
             Self::V1 => "v1",
         }
     }
 
-    /// Whether this is a form of the course's client, which opens a connection per request, prints each answer and
-    /// sends only `*.jpg`.
+    /// Whether this is a form of the iWebLens course's client, which sends only `*.jpg`.
     pub fn is_course(self) -> bool {
+        matches!(self, Self::Iweblens2020 | Self::Iweblens2021)
+    }
+
+    /// Whether this is a form of a workload generator of "Image Recognition as a Service".
+    pub fn is_generator(self) -> bool {
+        matches!(self, Self::Iraas2021 | Self::Iraas2024)
+    }
+
+    /// Whether this is a form of somebody else's client: all of them open a connection per request and look at each answer.
+    pub(crate) fn is_other_client(self) -> bool {
         self != Self::V1
     }
 
     /// The body for a picture; `path` is the path as the user gave it, since the id of 2021 is made from it.
     pub(crate) fn encode(self, path: &str, picture: Vec<u8>) -> Payload {
         match self {
-            Self::Iweblens2020 => multipart(path, &picture),
+            Self::Iweblens2020 => multipart("image", path, &picture),
+            Self::Iraas2021 => multipart("myfile", path, &picture),
+            Self::Iraas2024 => multipart("inputFile", path, &picture),
             Self::Iweblens2021 => json_in_json(path, &picture),
             Self::V1 => {
                 Payload { bytes: picture.into(), content_type: media_type(path).to_owned(), id: None }
@@ -68,17 +87,17 @@ impl Dialect {
         const FRAME: u64 = 1024;
         match self {
             Self::Iweblens2021 => bytes.div_ceil(3) * 4 + FRAME,
-            Self::Iweblens2020 | Self::V1 => bytes + FRAME,
+            Self::Iweblens2020 | Self::Iraas2021 | Self::Iraas2024 | Self::V1 => bytes + FRAME,
         }
     }
 }
 
-/// One part without a content type, as Python's `requests` writes `files={'image': open(path, 'rb')}`.
-fn multipart(path: &str, picture: &[u8]) -> Payload {
+/// One part without a content type, as Python's `requests` writes `files={field: open(path, 'rb')}`.
+fn multipart(field: &str, path: &str, picture: &[u8]) -> Payload {
     let boundary = Uuid::new_v4().simple().to_string();
     let name = file_name(path).replace('"', "%22").replace('\n', "%0A").replace('\r', "%0D");
     let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"{name}\"\r\n\r\n"
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\r\n"
     );
     let bytes = [head.as_bytes(), picture, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
     Payload {

@@ -7,26 +7,34 @@ use clap::Args;
 
 use crate::{Config, Dialect, Pace, parse_duration};
 
+/// The threads of every workload generator.
+const GENERATOR_THREADS: usize = 100;
+
 /// Flags of `load`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sightscan load http://127.0.0.1:8002/v1/detect --folder holiday/ --threads 8 --requests 1000
   sightscan load http://127.0.0.1:8002/v1/detect --folder holiday/ --rate 50 --csv rows.csv
   sightscan load --as iweblens-2021 inputfolder/ http://127.0.0.1:8002/api/object_detection 16
+  sightscan load --as iraas-2024 --num_request 100 --url http://127.0.0.1:8002/ --image_folder imagenet-100/
 
 A closed loop (--threads) asks a slow server less; an open loop (--rate) sends at fixed times and \
 counts latency from the intended start, so that a stall cannot hide. Failures are counted apart and \
 never enter a mean or a percentile.")]
 pub struct Flags {
     /// URL to post pictures to; with --as iweblens-… the course's three arguments: FOLDER URL THREADS.
-    #[arg(required = true, num_args = 1..=3, value_name = "URL | FOLDER URL THREADS")]
+    #[arg(required_unless_present = "url", num_args = 1..=3, value_name = "URL | FOLDER URL THREADS")]
     target: Vec<String>,
+    /// URL to post pictures to, as the workload generators call it.
+    #[arg(long, value_name = "URL", conflicts_with = "target")]
+    url: Option<String>,
     /// Folder with the pictures to send.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", visible_alias = "image_folder")]
     folder: Option<PathBuf>,
     /// Closed loop: this many clients, each of which waits for its answer before it sends again.
-    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "rate")]
-    threads: usize,
+    /// [default: 1; of the workload generators 100]
+    #[arg(long, value_name = "N", conflicts_with = "rate")]
+    threads: Option<usize>,
     /// Open loop: requests a second, sent at fixed times whatever the answers do.
     #[arg(long, value_name = "PER_SECOND")]
     rate: Option<f64>,
@@ -34,7 +42,7 @@ pub struct Flags {
     #[arg(long, value_name = "N", default_value_t = Config::MAX_IN_FLIGHT)]
     max_in_flight: usize,
     /// Stop after so many requests [default: each picture once].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", visible_alias = "num_request")]
     requests: Option<u64>,
     /// Stop after this time, such as 30s, 5m or 1h.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -57,7 +65,11 @@ pub struct Flags {
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
-    /// How pictures are sent: v1 (the picture is the body), iweblens-2020 or iweblens-2021 (the course's clients).
+    /// CSV file with the columns Image and Results: answers are counted as correct or wrong, by the name before its first dot.
+    #[arg(long, value_name = "FILE", visible_alias = "prediction_file")]
+    pub prediction_file: Option<PathBuf>,
+    /// How pictures are sent: v1 (the picture is the body), iweblens-2020 or iweblens-2021 (the course's clients), iraas-2021 or
+    /// iraas-2024 (the workload generators of "Image Recognition as a Service").
     #[arg(long = "as", value_name = "DIALECT", default_value_t = Dialect::V1)]
     dialect: Dialect,
 }
@@ -84,6 +96,15 @@ impl Flags {
         self.target.len() == 3
     }
 
+    /// Whether the output is that of a workload generator.
+    pub fn is_generator(&self) -> bool {
+        self.dialect.is_generator()
+    }
+
+    fn usual_threads(&self) -> usize {
+        if self.dialect.is_generator() { GENERATOR_THREADS } else { 1 }
+    }
+
     /// The load test that is asked for.
     ///
     /// # Errors
@@ -91,9 +112,10 @@ impl Flags {
     pub fn config(&self) -> Result<Config, FlagsError> {
         let pace = match self.rate {
             Some(rate) => Pace::Open { rate, max_in_flight: self.max_in_flight },
-            None => Pace::Closed { threads: self.threads },
+            None => Pace::Closed { threads: self.threads.unwrap_or_else(|| self.usual_threads()) },
         };
-        let (url, folder, pace) = match (self.target.as_slice(), &self.folder) {
+        let target = self.url.as_ref().map_or(self.target.as_slice(), std::slice::from_ref);
+        let (url, folder, pace) = match (target, &self.folder) {
             ([url], Some(folder)) => (url, folder.clone(), pace),
             ([_], None) => return Err(FlagsError::NoFolder),
             ([folder, url, threads], None) if self.dialect.is_course() => {

@@ -9,8 +9,8 @@
 //!   Latency counts from the intended start, so that a server which stalls cannot hide the queue that it caused
 //!   (coordinated omission).
 //! - **Failures** are counted by kind and never enter a mean or a percentile.
-//! - **Dialects** ([`Dialect`]): our own route, and both generations of the iWebLens course's client, whose console
-//!   output [`CourseOutput`] reproduces.
+//! - **Dialects** ([`Dialect`]): our own route, both generations of the iWebLens course's client, whose console
+//!   output [`CourseOutput`] reproduces, and the workload generators of "Image Recognition as a Service" ([`GeneratorOutput`]).
 #![forbid(unsafe_code)]
 
 mod client;
@@ -19,6 +19,7 @@ mod course;
 mod dialect;
 mod error;
 mod flags;
+mod generator;
 mod load;
 mod pictures;
 mod record;
@@ -32,6 +33,7 @@ pub use course::CourseOutput;
 pub use dialect::{Dialect, UnknownDialect};
 pub use error::Error;
 pub use flags::{Flags, FlagsError};
+pub use generator::{Expected, GeneratorOutput, Tally as GeneratorTally};
 pub use load::Load;
 pub use record::Event;
 pub use row::{Failure, IdCheck, Outcome, Row};

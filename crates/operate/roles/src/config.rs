@@ -32,6 +32,8 @@ pub struct Config {
     pub worker: Worker,
     /// Section `[admin]`.
     pub admin: Admin,
+    /// Tables `[[pool]]`.
+    pub pool: Vec<sightscan_fleet::PoolConfig>,
 }
 
 /// The section `[labelling]`: the labelling service's own interface, beside the public one of `up` and `api`.

@@ -1,5 +1,6 @@
 //! Detection behind a queue: what web tiers and workers of the roles share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use sightscan_blobs::Bucket;
 use sightscan_http::health::Vitals;
 use sightscan_jobs::worker_name;
 use sightscan_queue::{Address, Broker};
-use sightscan_serve::elastic::WorkerOptions;
+use sightscan_serve::elastic::{Progress, WorkerOptions};
 use sightscan_serve::{Detection, Front, Objects, Post, QueueWorker};
 use sightscan_warehouse::Warehouse;
 use sightscan_warehouse::queues::TableBroker;
 use tracing::info;
 
 use crate::error::Result;
+use crate::fleet::Reporting;
 use crate::public::{choice, models};
 use crate::setup::Setup;
 use crate::storage::variable;
@@ -30,6 +32,8 @@ pub struct DetectOptions {
     pub queue: Address,
     /// Ends the worker when there has been nothing to do for so long.
     pub exit_when_idle: Option<Duration>,
+    /// The file in which the worker tells its pool what it does.
+    pub report: Option<PathBuf>,
 }
 
 /// HTTP before detection: by workers behind the queue that is configured, else by this process.
@@ -67,7 +71,7 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
         Arc::clone(&detection),
         broker,
         objects(&setup)?,
-        WorkerOptions { name: worker_name(), exit_when_idle: options.exit_when_idle },
+        worker_options(&options),
     );
     info!(queue = %options.queue, "worker looks at pictures");
     let summary = worker.run(stop).await;
@@ -79,6 +83,11 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
     Ok(())
 }
 
+fn worker_options(options: &DetectOptions) -> WorkerOptions {
+    let progress = options.report.as_ref().map(|path| Arc::new(Reporting::new(path)) as Arc<dyn Progress>);
+    WorkerOptions { name: worker_name(), exit_when_idle: options.exit_when_idle, progress }
+}
+
 /// Detection with the models that are configured, or with all that are live in the folder, now and later.
 fn detection(setup: &Setup) -> Result<Arc<Detection>> {
     let choice = choice(setup)?;
@@ -87,14 +96,30 @@ fn detection(setup: &Setup) -> Result<Arc<Detection>> {
     Ok(detection)
 }
 
-async fn broker(address: &Address, warehouse: &Warehouse) -> Result<Arc<dyn Broker>> {
+pub(crate) async fn broker(address: &Address, warehouse: &Warehouse) -> Result<Arc<dyn Broker>> {
     match address {
         Address::Database { queue } => Ok(Arc::new(TableBroker::open(&warehouse.database, queue).await?)),
+        other => service(other).await,
     }
 }
 
+#[cfg(feature = "cloud")]
+async fn service(address: &Address) -> Result<Arc<dyn Broker>> {
+    use sightscan_queue::{NatsBroker, SqsBroker};
+    match address {
+        Address::Sqs { url } => Ok(Arc::new(SqsBroker::open(url, variable).await?)),
+        Address::Nats { server, stream } => Ok(Arc::new(NatsBroker::open(server, stream, variable).await?)),
+        Address::Database { .. } => Err(crate::Error::NotBuiltIn(address.to_string())),
+    }
+}
+
+#[cfg(not(feature = "cloud"))]
+async fn service(address: &Address) -> Result<Arc<dyn Broker>> {
+    Err(crate::Error::NotBuiltIn(address.to_string()))
+}
+
 /// The three buckets that are configured, else folders in the data folder.
-fn objects(setup: &Setup) -> Result<Objects> {
+pub(crate) fn objects(setup: &Setup) -> Result<Objects> {
     let bucket = |address: &Option<String>, name: &str| {
         let address = match address {
             Some(address) => address.parse()?,

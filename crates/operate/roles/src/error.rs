@@ -24,6 +24,15 @@ pub enum Error {
     /// The settings do not say where the queue is.
     #[error(transparent)]
     QueueAddress(#[from] sightscan_queue::AddressError),
+    /// A pool.
+    #[error(transparent)]
+    Fleet(#[from] sightscan_fleet::Error),
+    /// The queue cannot be used.
+    #[error(transparent)]
+    Queue(#[from] sightscan_queue::Error),
+    /// This program cannot reach such a queue.
+    #[error("this program was built without the feature `cloud`, which reaches the queue `{0}`; use `db:`")]
+    NotBuiltIn(String),
     /// The settings do not say where the blobs are.
     #[error(transparent)]
     BlobAddress(#[from] sightscan_blobs::AddressError),

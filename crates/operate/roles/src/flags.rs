@@ -53,6 +53,9 @@ pub struct PublicFlags {
     /// Have workers look at the pictures, through this queue: `db:` is one in the database [default: this process looks].
     #[arg(long, value_name = "QUEUE", env = "SIGHTSCAN_DETECT_THROUGH")]
     detect_through: Option<String>,
+    /// Look after the pools of workers as well, as `scheduler` and `up` do.
+    #[arg(long, env = "SIGHTSCAN_CONTROLLER")]
+    controller: bool,
 }
 
 impl PublicFlags {
@@ -69,6 +72,7 @@ impl PublicFlags {
         self.allowed_hosts.into_iter().for_each(|hosts| cities.allowed_hosts = hosts);
         self.trusted_proxy.into_iter().for_each(|proxies| cities.trusted_proxies = proxies);
         elastic.through = self.detect_through.or(elastic.through.take());
+        elastic.controller |= self.controller;
         Ok(setup)
     }
 }
@@ -112,6 +116,9 @@ pub struct WorkerFlags {
     /// End when there has been nothing to do for so long.
     #[arg(long, value_name = "SECONDS", env = "SIGHTSCAN_WORKER_EXIT_WHEN_IDLE")]
     exit_when_idle: Option<u64>,
+    /// File in which the worker tells its pool what it does; pools give it.
+    #[arg(long, value_name = "FILE", hide = true, requires = "detect")]
+    report: Option<PathBuf>,
 }
 
 /// What a worker does: one of the two.
@@ -151,7 +158,11 @@ impl WorkerFlags {
         }
         let exit_when_idle = self.exit_when_idle.map(Duration::from_secs);
         let kind = match self.work.detect {
-            Some(queue) => WorkerKind::Detect(DetectOptions { queue: queue.parse()?, exit_when_idle }),
+            Some(queue) => WorkerKind::Detect(DetectOptions {
+                queue: queue.parse()?,
+                exit_when_idle,
+                report: self.report,
+            }),
             None => WorkerKind::Jobs(WorkerOptions { queues: self.work.jobs, exit_when_idle }),
         };
         Ok((setup, kind))

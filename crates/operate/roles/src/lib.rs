@@ -12,6 +12,7 @@ pub mod environment;
 mod error;
 pub mod exchange;
 pub mod flags;
+pub mod fleet;
 pub mod label;
 mod labelling;
 mod listener;
@@ -70,6 +71,7 @@ pub async fn up(setup: Setup, stop: Stop) -> Result<()> {
     let cities = setup.cities(&warehouse).await?;
     let options = WorkerOptions { queues: QUEUES.map(str::to_owned).to_vec(), exit_when_idle: None };
     let (work, scheduler) = (Work::new(&setup, &warehouse, &cities, &options)?, planner(&cities));
+    let control = setup.clone();
     let public = Public::prepare(setup, &warehouse, Arc::clone(&cities)).await?;
     let parts = part_of_cities(&warehouse, &cities, &stop);
     let parts = work.part(part_of_scheduler(parts, &scheduler));
@@ -81,9 +83,10 @@ pub async fn up(setup: Setup, stop: Stop) -> Result<()> {
         stop.cancel();
         served
     };
-    let (served, (), _) = tokio::join!(serving, planning, working);
+    let controlling = fleet::control(&control, &warehouse, stop.clone());
+    let (served, (), _, controlled) = tokio::join!(serving, planning, working, controlling);
     warehouse.database.close().await;
-    served
+    served.and(controlled)
 }
 
 /// Answers the public.
@@ -94,10 +97,17 @@ pub async fn api(setup: Setup, stop: Stop) -> Result<()> {
     let warehouse = setup.open().await?;
     let cities = setup.cities(&warehouse).await?;
     let parts = part_of_cities(&warehouse, &cities, &stop);
+    let control = setup.config.elastic.controller.then(|| setup.clone());
     let public = Public::prepare(setup, &warehouse, cities).await?;
-    Box::pin(public.serve(parts, stop)).await?;
+    let controlling = async {
+        match &control {
+            Some(setup) => fleet::control(setup, &warehouse, stop.clone()).await,
+            None => Ok(()),
+        }
+    };
+    let (served, controlled) = tokio::join!(Box::pin(public.serve(parts, stop.clone())), controlling);
     warehouse.database.close().await;
-    Ok(())
+    served.and(controlled)
 }
 
 /// Takes jobs.
@@ -132,9 +142,10 @@ pub async fn scheduler(setup: Setup, stop: Stop) -> Result<()> {
     let parts = part_of_scheduler(part_of_cities(&warehouse, &cities, &stop), &scheduler);
     listener::watch(setup.config.admin.listen, Arc::new(parts), stop.clone()).await?;
     info!("scheduler plans");
-    scheduler.run(stop).await;
+    let controlling = fleet::control(&setup, &warehouse, stop.clone());
+    let ((), controlled) = tokio::join!(scheduler.run(stop.clone()), controlling);
     warehouse.database.close().await;
-    Ok(())
+    controlled
 }
 
 /// Moves arrivals on and refreshes the marts now, of everything or of what has changed; says what was done.

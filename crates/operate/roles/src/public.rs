@@ -17,6 +17,7 @@ use tracing::info;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::Result;
+use crate::fleet::Fleet;
 use crate::labelling::LabellingService;
 use crate::setup::Setup;
 use crate::vitals::Parts;
@@ -32,6 +33,7 @@ pub(crate) struct Public {
     labelling: Option<LabellingService>,
     cities: Arc<Cities>,
     warehouse: Warehouse,
+    fleet: Arc<Fleet>,
     setup: Setup,
 }
 
@@ -41,7 +43,8 @@ impl Public {
         let listener = listener::bind(setup.config.serve.listen).await?;
         let labelling = LabellingService::prepare(&setup, warehouse).await?;
         let front = elastic::front(&setup, warehouse).await?;
-        Ok(Self { listener, front, labelling, cities, warehouse: warehouse.clone(), setup })
+        let fleet = Arc::new(Fleet::of(&setup, warehouse).await?);
+        Ok(Self { listener, front, labelling, cities, warehouse: warehouse.clone(), fleet, setup })
     }
 
     /// Answers until `stop`. Lets the administrator in by the token of this installation, which is printed where it is
@@ -61,7 +64,7 @@ impl Public {
         let vitals: Arc<dyn Vitals> = Arc::new(self.vitals(parts));
         let router = self.router(&gate, Arc::clone(&vitals))?;
         let address = self.listener.local_addr()?;
-        let Self { listener, front, labelling, cities, warehouse, setup } = self;
+        let Self { listener, front, labelling, cities, warehouse, setup, .. } = self;
         let labelling =
             labelling.map(|service| service.assemble(&setup, &cities, gate, vitals)).transpose()?;
         greet(address, labelling.as_ref().map(|service| service.address), token.fresh.as_deref())?;
@@ -100,6 +103,7 @@ impl Public {
         let routes = OpenApiRouter::with_openapi(about)
             .merge(self.stages(gate))
             .merge(self.front.routes())
+            .merge(crate::fleet::http::router(Arc::clone(&self.fleet), gate))
             .merge(health::routes(vitals));
         let front = Arc::clone(&self.front);
         let observer: Observer = Arc::new(move |exchange| front.count(exchange));

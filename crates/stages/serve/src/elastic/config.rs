@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// The queue through which `api` and `up` have pictures looked at, such as `db:`; they look themselves unless given.
     pub through: Option<String>,
+    /// Whether `api` looks after the pools of workers.
+    pub controller: bool,
     /// The bucket of the pictures as they were uploaded: `s3://bucket/prefix` or a folder; `elastic/in` in the data folder
     /// unless given.
     pub input: Option<String>,
@@ -35,6 +37,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             through: None,
+            controller: false,
             input: None,
             output: None,
             results: None,

@@ -86,6 +86,24 @@ impl Objects {
         Ok(())
     }
 
+    /// How each request has ended that has: `done`, `failed`, `dead`, or `unreadable` where somebody has damaged its result.
+    ///
+    /// # Errors
+    /// When the bucket does not answer.
+    pub async fn states(&self) -> Result<Vec<&'static str>, BlobError> {
+        let mut states = Vec::new();
+        for key in self.results.keys().await? {
+            // The others tell that a request is waited for.
+            let Ok(id) = key.parse::<DetectionId>() else { continue };
+            match self.result(id).await {
+                Ok(reply) => states.extend(reply.map(|reply| reply.outcome.state())),
+                Err(Failure::Blob(error)) => return Err(error),
+                Err(Failure::Json(_)) => states.push("unreadable"),
+            }
+        }
+        Ok(states)
+    }
+
     /// Notes that somebody was told the address of a request.
     pub(crate) async fn note_pending(&self, pending: &Pending) -> Result<(), Failure> {
         let written = serde_json::to_vec(pending)?;

@@ -44,7 +44,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub struct Post {
     sender: Arc<Sender>,
     catalogue: Arc<Catalogue>,
-    tasks: Vec<JoinHandle<()>>,
+    listening: JoinHandle<()>,
 }
 
 /// What is needed to send, also after the client has left.
@@ -57,6 +57,8 @@ struct Sender {
     /// The name of the queue of answers.
     reply_to: String,
     waiting: Waiting,
+    /// When this web tier was last heard of.
+    renewed: tokio::sync::Mutex<Instant>,
     metrics: Arc<Metrics>,
 }
 
@@ -108,11 +110,11 @@ impl Post {
             config,
             reply_to,
             waiting: Waiting::default(),
+            renewed: tokio::sync::Mutex::new(Instant::now()),
             metrics: Arc::new(Metrics::new()?),
         });
-        let tasks =
-            vec![tokio::spawn(Arc::clone(&sender).listen(replies)), tokio::spawn(Arc::clone(&sender).keep())];
-        Ok(Self { sender, catalogue: Arc::new(Catalogue::new(choice)), tasks })
+        let listening = tokio::spawn(Arc::clone(&sender).listen(replies));
+        Ok(Self { sender, catalogue: Arc::new(Catalogue::new(choice)), listening })
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -161,7 +163,7 @@ impl Post {
 
     /// Ends; answers to those who have not been answered are at their addresses.
     pub(crate) async fn close(&self) -> bool {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.listening.abort();
         let closed = self.sender.broker.close_replies(&self.sender.reply_to).await;
         if let Err(error) = &closed {
             warn!(%error, "the queue of answers stays until its lease ends");
@@ -183,7 +185,7 @@ impl Vitals for Post {
 
 impl Drop for Post {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.listening.abort();
     }
 }
 
@@ -195,6 +197,7 @@ impl Sender {
         form: OutputForm,
         pictures: Vec<NamedPicture>,
     ) -> Result<Vec<Sent>, Unsent> {
+        self.be_heard_of().await?;
         let stored = pictures.into_iter().map(|picture| self.store(wanted, form, picture));
         let requests = try_join_all(stored).await?;
         let sent: Vec<Sent> = requests.iter().map(|request| self.expect(request)).collect();
@@ -295,6 +298,9 @@ impl Sender {
                 }
             }
             self.waiting.forget_overdue();
+            if let Err(error) = self.be_heard_of().await {
+                warn!(%error, "the queue of answers cannot be kept");
+            }
         }
     }
 
@@ -313,15 +319,15 @@ impl Sender {
         }
     }
 
-    /// Is heard of, so that the queue of answers stays; and removes those of web tiers that are not.
-    async fn keep(self: Arc<Self>) {
-        let lease = self.config.replies_lease();
-        loop {
-            tokio::time::sleep(lease / 3).await;
-            if let Err(error) = self.renew(lease).await {
-                warn!(%error, "the queue of answers cannot be kept");
-            }
+    /// Has the queue of answers stay, and removes those of web tiers that are not heard of. Only while there is something to do:
+    /// nothing is asked of a service otherwise.
+    async fn be_heard_of(&self) -> Result<(), QueueError> {
+        let (mut renewed, lease) = (self.renewed.lock().await, self.config.replies_lease());
+        if renewed.elapsed() >= lease / 3 {
+            self.renew(lease).await?;
+            *renewed = Instant::now();
         }
+        Ok(())
     }
 
     async fn renew(&self, lease: Duration) -> Result<(), QueueError> {

@@ -26,6 +26,16 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// A picture that could not be looked at is tried again after so long.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Whoever wants to know what a worker does.
+pub trait Progress: Send + Sync + std::fmt::Debug {
+    /// It has begun with a picture.
+    fn begin(&self);
+    /// It has brought a picture to an end, which took so long.
+    fn end(&self, took: Duration);
+    /// It ends once it has finished what it has.
+    fn drain(&self);
+}
+
 /// What a worker is told beyond the configuration.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
@@ -33,6 +43,8 @@ pub struct WorkerOptions {
     pub name: String,
     /// It ends when it has had nothing to do for so long.
     pub exit_when_idle: Option<Duration>,
+    /// Who is told what it does.
+    pub progress: Option<Arc<dyn Progress>>,
 }
 
 /// How many requests ended how.
@@ -129,12 +141,18 @@ impl QueueWorker {
             drop(place);
             for delivery in deliveries {
                 let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&places));
+                let progress = self.options.progress.clone();
                 running.spawn(async move {
                     let _place = places.acquire_owned().await;
-                    shared.handle(delivery).await
+                    let begun = Instant::now();
+                    progress.iter().for_each(|progress| progress.begin());
+                    let ended = shared.handle(delivery).await;
+                    progress.iter().for_each(|progress| progress.end(begun.elapsed()));
+                    ended
                 });
             }
         }
+        self.options.progress.iter().for_each(|progress| progress.drain());
         while let Some(ended) = running.join_next().await {
             summary.count(ended);
         }

@@ -1,0 +1,186 @@
+//! Workers that are processes of this machine.
+//!
+//! Each worker reports what it does in a file of the pool's folder, so that a controller that comes after another one knows the
+//! workers that are there. Where the pool says so, each is in a control group of its own.
+
+mod limits;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::process::{Child, Command};
+use tracing::{info, warn};
+
+use crate::config::PoolConfig;
+use crate::driver::{Driver, Member, State};
+use crate::error::Result;
+use crate::report::Report;
+pub(crate) use limits::Limits;
+
+/// The program of a worker.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Its file.
+    pub file: PathBuf,
+    /// What it is told; the path of its report comes behind.
+    pub arguments: Vec<OsString>,
+    /// Variables that it gets beside those of this process.
+    pub variables: Vec<(String, String)>,
+}
+
+/// Starts workers as processes of this machine.
+#[derive(Debug)]
+pub struct ProcessDriver {
+    pool: String,
+    program: Program,
+    folder: PathBuf,
+    limits: Option<Limits>,
+    /// Those that this controller has started, to be waited for.
+    children: Mutex<HashMap<String, Child>>,
+}
+
+impl ProcessDriver {
+    /// A driver for a pool whose workers report in this folder, which is made where it is missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or the pool limits its workers and this machine lets nobody do so.
+    pub fn new(config: &PoolConfig, program: Program, folder: &Path) -> Result<Self> {
+        Ok(Self { limits: Limits::of(config)?, ..Self::observer(config, program, folder)? })
+    }
+
+    /// A driver of somebody who only wants to know the workers.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn observer(config: &PoolConfig, program: Program, folder: &Path) -> Result<Self> {
+        fs_err::create_dir_all(folder)?;
+        let (pool, folder) = (config.name.clone(), folder.to_owned());
+        Ok(Self { pool, program, folder, limits: None, children: Mutex::default() })
+    }
+
+    fn children(&self) -> std::sync::MutexGuard<'_, HashMap<String, Child>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for those that have ended, which does not block.
+    fn reap(&self) {
+        let mut ended = Vec::new();
+        for (id, child) in self.children().iter_mut() {
+            if let Ok(Some(status)) = child.try_wait() {
+                ended.push((id.clone(), status));
+            }
+        }
+        for (id, status) in ended {
+            self.children().remove(&id);
+            if status.success() {
+                info!(pool = self.pool, worker = id, "worker has ended");
+            } else {
+                warn!(pool = self.pool, worker = id, %status, "worker has ended badly");
+            }
+        }
+    }
+
+    /// The reports in the folder; those of processes that are gone are removed.
+    fn reports(&self) -> Result<Vec<(String, Report)>> {
+        let mut reports = Vec::new();
+        for entry in fs_err::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let Some(id) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+                continue;
+            };
+            let Some(report) = Report::read(&path) else { continue };
+            if report.is_alive() {
+                reports.push((id, report));
+            } else {
+                // It was killed: whoever ends by itself takes its report along.
+                let _ = fs_err::remove_file(&path);
+                self.forget(&id);
+            }
+        }
+        reports.sort_by(|one, other| one.0.cmp(&other.0));
+        Ok(reports)
+    }
+
+    fn forget(&self, id: &str) {
+        if let Some(limits) = &self.limits {
+            limits.remove(id);
+        }
+    }
+
+    fn spawn(&self) -> Result<()> {
+        let id = format!("w{}", unique());
+        let path = self.folder.join(&id);
+        let mut command = Command::new(&self.program.file);
+        command.args(&self.program.arguments).arg(&path).stdin(Stdio::null());
+        command.envs(self.program.variables.iter().map(|(name, value)| (name, value)));
+        if let Some(limits) = &self.limits {
+            limits.make(&id)?;
+        }
+        let child = command.spawn()?;
+        let pid = child.id().unwrap_or_default();
+        if let Some(limits) = &self.limits {
+            limits.enter(&id, pid)?;
+        }
+        // The worker replaces it when it is ready; until then it counts as starting.
+        if !path.exists() {
+            Report::starting(pid).write(&path)?;
+        }
+        info!(pool = self.pool, worker = id, pid, "worker starts");
+        self.children().insert(id, child);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Driver for ProcessDriver {
+    async fn members(&self) -> Result<Vec<Member>> {
+        self.reap();
+        let reports = self.reports()?;
+        if let Some(limits) = &self.limits {
+            limits.keep_only(&reports.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>());
+        }
+        let member = |(id, report): (String, Report)| Member {
+            id,
+            state: report.state,
+            ended: report.ended,
+            service_ms: report.service_ms,
+        };
+        Ok(reports.into_iter().map(member).collect())
+    }
+
+    async fn start(&self, count: usize) -> Result<()> {
+        (0..count).try_for_each(|_| self.spawn())
+    }
+
+    async fn drain(&self, ids: &[String]) -> Result<()> {
+        for id in ids {
+            let path = self.folder.join(id);
+            let Some(report) = Report::read(&path).filter(Report::is_alive) else { continue };
+            terminate(report.pid).await?;
+            Report { state: State::Draining, ..report }.write(&path)?;
+            info!(pool = self.pool, worker = id, "worker is asked to end");
+        }
+        Ok(())
+    }
+}
+
+/// Asks a process to end (SIGTERM).
+async fn terminate(pid: u32) -> Result<()> {
+    let asked = Command::new("kill").arg("-TERM").arg(pid.to_string()).stderr(Stdio::null()).status().await?;
+    if !asked.success() {
+        info!(pid, "the process has ended already");
+    }
+    Ok(())
+}
+
+/// A name that no other worker of this machine has.
+fn unique() -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{:x}-{}", time.as_micros(), std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,151 @@
+//! What a worker tells about itself: a file that it replaces whenever something changes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::driver::State;
+
+/// Older pictures count less in the mean time of one.
+const WEIGHT: f64 = 0.1;
+
+/// What a worker tells about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Its process.
+    pub pid: u32,
+    /// When that process was started, in the kernel's clock ticks since boot: process ids are used again.
+    pub started: u64,
+    /// What it does.
+    pub state: State,
+    /// Messages that it has brought to an end.
+    pub ended: u64,
+    /// How long a picture takes it, in milliseconds, where it has looked at one.
+    pub service_ms: Option<f64>,
+}
+
+/// Writes a worker's report; clones write the same one. The file goes with the last of them.
+#[derive(Debug, Clone)]
+pub struct Reporter(Arc<Mutex<Writing>>);
+
+#[derive(Debug)]
+struct Writing {
+    path: PathBuf,
+    report: Report,
+    in_hand: usize,
+}
+
+impl Report {
+    /// The report of a process that has just been started.
+    pub(crate) fn starting(pid: u32) -> Self {
+        let started = started(pid).unwrap_or(0);
+        Self { pid, started, state: State::Starting, ended: 0, service_ms: None }
+    }
+
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs_err::read(path).ok()?).ok()
+    }
+
+    /// Replaces the file, so that nobody reads half of it.
+    pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
+        let unfinished = path.with_extension("new");
+        fs_err::write(&unfinished, serde_json::to_vec(self)?)?;
+        fs_err::rename(&unfinished, path)
+    }
+
+    /// Whether the process that wrote it is still there.
+    pub(crate) fn is_alive(&self) -> bool {
+        started(self.pid).is_some_and(|started| self.started == 0 || started == self.started)
+    }
+}
+
+impl Reporter {
+    /// A worker of this process that is ready.
+    pub fn new(path: &Path) -> Self {
+        let report = Report { state: State::Idle, ..Report::starting(std::process::id()) };
+        let this = Self(Arc::new(Mutex::new(Writing { path: path.to_owned(), report, in_hand: 0 })));
+        this.change(|_| {});
+        this
+    }
+
+    /// It has begun with a message.
+    pub fn begin(&self) {
+        self.change(|writing| writing.in_hand += 1);
+    }
+
+    /// It has brought a message to an end, which took so long.
+    pub fn end(&self, took: Duration) {
+        let took = took.as_secs_f64() * 1e3;
+        self.change(|writing| {
+            writing.in_hand = writing.in_hand.saturating_sub(1);
+            writing.report.ended += 1;
+            let before = writing.report.service_ms.unwrap_or(took);
+            writing.report.service_ms = Some(before + WEIGHT * (took - before));
+        });
+    }
+
+    /// It ends once it has finished what it has.
+    pub fn drain(&self) {
+        self.change(|writing| writing.report.state = State::Draining);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Writing)) {
+        let mut writing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut writing);
+        if writing.report.state != State::Draining {
+            writing.report.state = if writing.in_hand > 0 { State::Busy } else { State::Idle };
+        }
+        // A controller that cannot read it sees a worker that is starting.
+        if let Err(error) = writing.report.write(&writing.path) {
+            tracing::debug!(%error, "the report cannot be written");
+        }
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_file(&self.path);
+    }
+}
+
+/// When a process was started (field 22 of `/proc/PID/stat`, see proc(5)); none where there is no such process.
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    // A process that has ended and was not waited for is none.
+    (*fields.first()? != "Z").then(|| fields.get(19)?.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_tells_what_a_worker_does_and_goes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w1");
+        let reporter = Reporter::new(&path);
+        let read = || Report::read(&path).unwrap();
+        assert_eq!((read().state, read().pid, read().is_alive()), (State::Idle, std::process::id(), true));
+        reporter.begin();
+        assert_eq!(read().state, State::Busy);
+        reporter.end(Duration::from_millis(40));
+        assert_eq!((read().state, read().ended, read().service_ms), (State::Idle, 1, Some(40.0)));
+        reporter.begin();
+        reporter.drain();
+        assert_eq!(read().state, State::Draining);
+        drop(reporter);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_process_id_that_is_used_again_is_another_worker() {
+        let mine = Report::starting(std::process::id());
+        assert!(mine.is_alive());
+        assert!(!Report { started: mine.started + 1, ..mine.clone() }.is_alive());
+        assert!(!Report { pid: u32::MAX, ..mine }.is_alive());
+    }
+}

@@ -1,0 +1,27 @@
+//! The route that tells how the pools are.
+
+use std::sync::Arc;
+
+use sightscan_http::axum;
+use sightscan_http::axum::Json;
+use sightscan_http::axum::extract::State;
+use sightscan_http::{AdminGate, Problem, Slug};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Fleet, FleetStatus};
+
+/// The route, for the administrator.
+pub(crate) fn router(fleet: Arc<Fleet>, gate: &AdminGate) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(pools)).layer(gate.layer()).with_state(fleet)
+}
+
+/// Tells how the pools of workers are: what waits, who works, and how many objects there are.
+#[utoipa::path(get, path = "/v1/pools", tag = "pools", security(("admin" = [])),
+    responses((status = 200, description = "the pools", body = serde_json::Value)))]
+async fn pools(State(fleet): State<Arc<Fleet>>) -> Result<Json<FleetStatus>, Problem> {
+    let status = fleet.status().await;
+    status
+        .map(Json)
+        .map_err(|error| Problem::new(Slug::Unavailable, format!("the pools cannot be asked: {error}")))
+}

@@ -1,0 +1,85 @@
+//! Whether every request that was accepted is somewhere.
+
+use serde::Serialize;
+use sightscan_queue::Address;
+use sightscan_serve::Objects;
+
+use crate::elastic::{broker, objects};
+use crate::error::Result;
+use crate::setup::Setup;
+
+/// Where the requests of a queue are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Ledger {
+    /// Requests that were taken in: as the queue counts them, else the pictures in the input bucket.
+    pub accepted: u64,
+    /// Requests whose picture was looked at.
+    pub done: u64,
+    /// Requests that were themselves to blame.
+    pub failed: u64,
+    /// Requests that were given up.
+    pub dead: u64,
+    /// Requests that wait.
+    pub waiting: u64,
+    /// Requests that workers have.
+    pub in_flight: u64,
+}
+
+impl Ledger {
+    /// Whether none is lost. A request that has just ended may be counted twice as long as its message is not deleted: so that
+    /// equality is asked for only while nothing is under way.
+    pub fn holds(&self) -> bool {
+        let ended = self.done + self.failed + self.dead;
+        let under_way = self.waiting + self.in_flight;
+        if under_way == 0 { ended == self.accepted } else { ended + under_way >= self.accepted }
+    }
+}
+
+/// Counts the requests of a queue; the buckets must be those of this queue alone.
+///
+/// # Errors
+/// When the queue or a bucket does not answer, or a result cannot be read.
+pub async fn check(setup: &Setup, queue: &Address) -> Result<Ledger> {
+    let warehouse = setup.open().await?;
+    let objects = objects(setup)?;
+    // The queue first: what ends meanwhile is counted twice and not never.
+    let depth = broker(queue, &warehouse).await?.requests().depth().await?;
+    let (done, failed) = ended(&objects).await?;
+    let accepted = match depth.accepted {
+        Some(accepted) => accepted,
+        None => objects.input.keys().await?.len() as u64,
+    };
+    warehouse.database.close().await;
+    let (waiting, in_flight, dead) = (depth.waiting, depth.in_flight, depth.dead);
+    Ok(Ledger { accepted, done, failed, dead, waiting, in_flight })
+}
+
+/// How many requests were done, and how many failed.
+async fn ended(objects: &Objects) -> Result<(u64, u64)> {
+    let (mut done, mut failed) = (0, 0);
+    for state in objects.states().await? {
+        match state {
+            "done" => done += 1,
+            "failed" => failed += 1,
+            // Those that were given up are dead letters, and counted as such.
+            _ => {}
+        }
+    }
+    Ok((done, failed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_is_nowhere_is_seen() {
+        let all = Ledger { accepted: 10, done: 7, failed: 2, dead: 1, waiting: 0, in_flight: 0 };
+        assert!(all.holds());
+        assert!(!Ledger { done: 6, ..all }.holds(), "one is lost");
+        assert!(!Ledger { done: 8, ..all }.holds(), "one has ended twice");
+        assert!(Ledger { done: 3, waiting: 2, in_flight: 2, ..all }.holds());
+        assert!(Ledger { done: 4, waiting: 2, in_flight: 2, ..all }.holds(), "one is about to be deleted");
+        assert!(!Ledger { done: 2, waiting: 2, in_flight: 2, ..all }.holds(), "one is lost");
+    }
+}

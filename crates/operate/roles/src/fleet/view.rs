@@ -1,0 +1,74 @@
+//! The fleet as a table for people.
+
+use std::fmt::Write;
+
+use sightscan_fleet::{PoolStatus, State};
+
+use super::FleetStatus;
+
+/// A line a pool, with its workers by what they do.
+pub fn table(status: &FleetStatus) -> String {
+    let mut text = format!(
+        "{:<16} {:>8} {:>9} {:>5}   {:>8} {:>5} {:>5} {:>8} {:>9}   {:>9}\n",
+        "pool",
+        "waiting",
+        "in flight",
+        "dead",
+        "starting",
+        "idle",
+        "busy",
+        "draining",
+        "of at most",
+        "picture"
+    );
+    for pool in &status.pools {
+        // Writing into a text cannot fail.
+        let _ = writeln!(text, "{}", line(pool));
+    }
+    let _ = writeln!(text, "objects: {} pictures, {} labels", status.input_objects, status.output_objects);
+    text
+}
+
+fn line(pool: &PoolStatus) -> String {
+    let measured: Vec<f64> = pool.workers.iter().filter_map(|worker| worker.service_ms).collect();
+    let mean = measured.iter().sum::<f64>() / measured.len() as f64;
+    let picture = if measured.is_empty() { "–".to_owned() } else { format!("{mean:.0} ms") };
+    format!(
+        "{:<16} {:>8} {:>9} {:>5}   {:>8} {:>5} {:>5} {:>8} {:>9}   {picture:>9}",
+        pool.name,
+        pool.waiting,
+        pool.in_flight,
+        pool.dead,
+        pool.count(State::Starting),
+        pool.count(State::Idle),
+        pool.count(State::Busy),
+        pool.count(State::Draining),
+        pool.max,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sightscan_fleet::Member;
+
+    #[test]
+    fn a_line_has_the_numbers_of_its_pool() {
+        let member = |state| Member { id: "w".into(), state, ended: 3, service_ms: Some(40.0) };
+        let workers = vec![member(State::Busy), member(State::Busy), member(State::Idle)];
+        let pool = PoolStatus {
+            name: "detect".into(),
+            queue: "db:".into(),
+            max: 19,
+            waiting: 7,
+            in_flight: 2,
+            dead: 1,
+            accepted: Some(50),
+            workers,
+        };
+        let text = table(&FleetStatus { pools: vec![pool], input_objects: 50, output_objects: 40 });
+        let line: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(line, ["detect", "7", "2", "1", "0", "1", "2", "0", "19", "40", "ms"]);
+        assert!(text.contains("50 pictures, 40 labels"));
+    }
+}
