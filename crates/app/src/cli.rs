@@ -2,9 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{
-    crawl, detect, engine, export, fleet, import, jobs, label, model, roles, serve, warehouse,
-};
+use crate::commands::{crawl, detect, engine, export, import, jobs, label, model, serve, warehouse};
 
 /// The heading of the options that every verb takes.
 const EVERYWHERE: &str = "With every verb";
@@ -36,7 +34,7 @@ pub(crate) enum Command {
     /// Show everything on an invented city: it is crawled, labelled, trained and served within minutes.
     Demo(sightscan_roles::demo::Flags),
     /// Run everything in one process on embedded storage: the API, the planner and a worker.
-    Up(roles::Up),
+    Up(sightscan_roles::flags::UpFlags),
     /// Answer the public: cities, their images and models, and detection.
     Api(sightscan_roles::flags::PublicFlags),
     /// Take jobs and do them, or look at pictures of a queue; any number of workers may run.
@@ -44,7 +42,7 @@ pub(crate) enum Command {
     /// Plan periodically what there is to do; of several schedulers one leads.
     Scheduler(sightscan_roles::flags::SchedulerFlags),
     /// See the pools of workers, and check that no request is lost.
-    Fleet(fleet::Fleet),
+    Fleet(sightscan_roles::fleet::Flags),
     /// Find a city's sights and pictures of them, now, from the shell.
     Crawl(crawl::Arguments),
     /// Label a city's pictures, now, from the shell.

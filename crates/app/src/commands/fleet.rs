@@ -5,63 +5,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Subcommand};
 use sightscan_roles::Config;
-use sightscan_roles::flags::DataFlag;
-use sightscan_roles::fleet::{self, Fleet as Pools};
+use sightscan_roles::fleet::{self, Command, Flags, Fleet};
 
 /// How often `top` looks.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Flags of `fleet`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Pools are tables of sightscan.toml, and are looked after by `scheduler`, `up` and `api --controller`:
-
-  [[pool]]
-  name = \"detect\"
-  queue = \"db:\"
-  max = 19
-
-Examples:
-  sightscan fleet top
-  sightscan fleet status --json
-  sightscan fleet check"
-)]
-pub(crate) struct Fleet {
-    #[command(flatten)]
-    data: DataFlag,
-    #[command(subcommand)]
-    command: Command,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Show the pools now: queues, workers by what they do, objects.
-    Status {
-        /// As one JSON object.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show the pools, again every two seconds.
-    Top,
-    /// Check that every request that was accepted is somewhere: done, failed, given up, waiting or in work.
-    Check {
-        /// The queue [default: the one of `[elastic] through`, else `db:`].
-        #[arg(long, value_name = "QUEUE")]
-        queue: Option<String>,
-    },
-}
-
 /// Runs `fleet …`.
-pub(crate) fn run(arguments: Fleet, config: Config) -> Result<ExitCode> {
+pub(crate) fn run(arguments: Flags, config: Config) -> Result<ExitCode> {
     let setup = arguments.data.setup(config)?;
     let mut out = std::io::stdout().lock();
     super::block_on(async {
         match arguments.command {
             Command::Status { json } => {
-                let status = Pools::open(&setup).await?.status().await?;
+                let status = Fleet::open(&setup).await?.status().await?;
                 if json {
                     serde_json::to_writer(&mut out, &status)?;
                     writeln!(out)?;
@@ -70,7 +27,7 @@ pub(crate) fn run(arguments: Fleet, config: Config) -> Result<ExitCode> {
                 }
             }
             Command::Top => {
-                let pools = Pools::open(&setup).await?;
+                let pools = Fleet::open(&setup).await?;
                 loop {
                     let status = pools.status().await?;
                     // The screen is cleared and written from its upper left corner (ECMA-48).

@@ -3,25 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Args;
-use sightscan_roles::flags::{PublicFlags, SchedulerFlags, WorkerFlags, WorkerKind};
+use sightscan_roles::flags::{PublicFlags, SchedulerFlags, UpFlags, WorkerFlags, WorkerKind};
 use sightscan_roles::{Config, elastic};
 
 use super::serve::stop_signal;
 
-/// Flags of `up`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  sightscan up
-  curl -X POST http://127.0.0.1:8002/v1/cities --json '{\"name\":\"Berlin\"}'
-  curl -N http://127.0.0.1:8002/v1/cities/berlin/events")]
-pub(crate) struct Up {
-    #[command(flatten)]
-    public: PublicFlags,
-}
-
 /// Runs everything in one process.
-pub(crate) fn up(arguments: Up, config: Config) -> Result<ExitCode> {
+pub(crate) fn up(arguments: UpFlags, config: Config) -> Result<ExitCode> {
     let setup = arguments.public.setup(config)?;
     until_stopped(async |stop| Ok(Box::pin(sightscan_roles::up(setup, stop)).await?))
 }

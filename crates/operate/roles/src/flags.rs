@@ -77,6 +77,18 @@ impl PublicFlags {
     }
 }
 
+/// Flags of `up`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  sightscan up
+  curl -X POST http://127.0.0.1:8002/v1/cities --json '{\"name\":\"Berlin\"}'
+  curl -N http://127.0.0.1:8002/v1/cities/berlin/events")]
+pub struct UpFlags {
+    /// Those that it has in common with `api`.
+    #[command(flatten)]
+    pub public: PublicFlags,
+}
+
 /// Health and metrics of roles without a public port.
 #[derive(Debug, Clone, Args)]
 struct AdminFlag {

@@ -1,5 +1,6 @@
 //! Pools of workers: what is configured, put together and looked after.
 
+mod flags;
 pub(crate) mod http;
 mod ledger;
 mod view;
@@ -19,6 +20,7 @@ use sightscan_serve::elastic::Progress;
 use sightscan_warehouse::{Database, Warehouse, leaderships};
 use tracing::warn;
 
+pub use flags::{Command, Flags};
 pub use ledger::{Ledger, check};
 pub use view::table;
 
