@@ -19,6 +19,12 @@ async fn connect(nats: &Nats) -> NatsBroker {
 sightscan_queue::queue_contract!(open);
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_message_comes_twice() {
+    let (broker, _nats) = open().await;
+    sightscan_queue::contract::no_message_comes_twice(broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_survives_a_restart_of_the_server() {
     let (broker, mut nats) = open().await;
     broker.requests().send(&["kept".to_owned()]).await.expect("it is sent");

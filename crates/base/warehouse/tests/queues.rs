@@ -13,6 +13,12 @@ mod sqlite {
     }
 
     sightscan_queue::queue_contract!(open);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_message_comes_twice() {
+        let (broker, _test) = open().await;
+        sightscan_queue::contract::no_message_comes_twice(broker).await;
+    }
 }
 
 mod postgres {
@@ -28,4 +34,10 @@ mod postgres {
     }
 
     sightscan_queue::queue_contract!(open);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_message_comes_twice() {
+        let (broker, _test) = open().await;
+        sightscan_queue::contract::no_message_comes_twice(broker).await;
+    }
 }

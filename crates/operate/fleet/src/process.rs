@@ -92,6 +92,10 @@ impl ProcessDriver {
             let Some(id) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
                 continue;
             };
+            // Those that are still being written have an extension, which no worker's name has.
+            if path.extension().is_some() {
+                continue;
+            }
             let Some(report) = Report::read(&path) else { continue };
             if report.is_alive() {
                 reports.push((id, report));
@@ -125,10 +129,8 @@ impl ProcessDriver {
         if let Some(limits) = &self.limits {
             limits.enter(&id, pid)?;
         }
-        // The worker replaces it when it is ready; until then it counts as starting.
-        if !path.exists() {
-            Report::starting(pid).write(&path)?;
-        }
+        // Until the worker replaces it, it counts as starting.
+        Report::starting(pid).write_unless_there(&path)?;
         info!(pool = self.pool, worker = id, pid, "worker starts");
         self.children().insert(id, child);
         Ok(())

@@ -55,6 +55,19 @@ impl Report {
         fs_err::rename(&unfinished, path)
     }
 
+    /// Writes the file unless the worker has been faster.
+    pub(crate) fn write_unless_there(&self, path: &Path) -> std::io::Result<()> {
+        let unfinished = path.with_extension("starting");
+        fs_err::write(&unfinished, serde_json::to_vec(self)?)?;
+        // A link is made only where there is no such name.
+        let linked = fs_err::hard_link(&unfinished, path);
+        fs_err::remove_file(&unfinished)?;
+        match linked {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        }
+    }
+
     /// Whether the process that wrote it is still there.
     pub(crate) fn is_alive(&self) -> bool {
         started(self.pid).is_some_and(|started| self.started == 0 || started == self.started)
