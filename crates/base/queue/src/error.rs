@@ -33,6 +33,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Refuses messages where one is larger than the backend takes.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] for the first of them.
+    pub fn refuse_large(queue: &str, bodies: &[String], greatest: usize) -> Result<()> {
+        match bodies.iter().map(String::len).find(|size| *size > greatest) {
+            Some(size) => Err(Self::TooLarge { queue: queue.to_owned(), size, greatest }),
+            None => Ok(()),
+        }
+    }
+
     /// A backend that failed.
     pub fn backend(
         doing: &'static str,

@@ -12,6 +12,8 @@ mod address;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+#[cfg(feature = "cloud")]
+mod expiry;
 mod message;
 #[cfg(feature = "cloud")]
 mod nats;

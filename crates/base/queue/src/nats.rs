@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::PublishErrorKind;
@@ -20,6 +20,7 @@ use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
 
+use crate::expiry;
 use crate::{Broker, Delivery, Depth, Error, Queue, Receipt, Result};
 
 /// Bytes of the largest message; servers take 1 MiB unless they are told otherwise.
@@ -83,7 +84,7 @@ impl NatsBroker {
             storage: StorageType::Memory,
             retention: RetentionPolicy::WorkQueue,
             max_age: REPLY_AGE,
-            description: Some((milliseconds() + lease.as_millis()).to_string()),
+            description: Some(expiry::after(lease)),
             ..named(name)
         }
     }
@@ -139,8 +140,7 @@ impl Broker for NatsBroker {
         let mut streams = self.context.streams();
         let mut swept = 0;
         while let Some(stream) = streams.try_next().await.map_err(|error| failed("list", &prefix, error))? {
-            let until = stream.config.description.and_then(|until| until.parse::<u128>().ok());
-            let is_over = until.is_some_and(|until| until <= milliseconds());
+            let is_over = stream.config.description.is_some_and(|until| expiry::is_over(&until));
             if is_over && stream.config.name.starts_with(&prefix) {
                 self.remove(&stream.config.name).await?;
                 swept += 1;
@@ -220,10 +220,7 @@ impl Queue for NatsQueue {
     }
 
     async fn send(&self, bodies: &[String]) -> Result<()> {
-        if let Some(large) = bodies.iter().find(|body| body.len() > GREATEST) {
-            let (queue, size) = (self.name.clone(), large.len());
-            return Err(Error::TooLarge { queue, size, greatest: GREATEST });
-        }
+        Error::refuse_large(&self.name, bodies, GREATEST)?;
         try_join_all(bodies.iter().map(|body| self.publish(body))).await.map(drop)
     }
 
@@ -336,10 +333,6 @@ fn named(name: &str) -> Config {
 /// The subject of a stream.
 fn subject(stream: &str) -> String {
     format!("sightscan.{stream}")
-}
-
-fn milliseconds() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 
 fn failed(doing: &'static str, queue: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {

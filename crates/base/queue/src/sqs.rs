@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::BehaviorVersion;
@@ -17,6 +17,7 @@ use aws_sdk_sqs::types::{
     QueueAttributeName, SendMessageBatchRequestEntry,
 };
 
+use crate::expiry;
 use crate::{Broker, Delivery, Depth, Error, Queue, Receipt, Result};
 
 /// Bytes of the largest message, and of all that are sent in one request.
@@ -106,8 +107,7 @@ impl SqsBroker {
             Err(error) if is_missing(&error) => return Ok(false),
             Err(error) => return Err(failed("look at", url, error)),
         };
-        let until = tags.tags().and_then(|tags| tags.get(EXPIRES)?.parse::<u128>().ok());
-        Ok(until.is_some_and(|until| until <= milliseconds()))
+        Ok(tags.tags().and_then(|tags| tags.get(EXPIRES)).is_some_and(|until| expiry::is_over(until)))
     }
 }
 
@@ -119,7 +119,8 @@ impl Broker for SqsBroker {
 
     async fn open_replies(&self, name: &str, lease: Duration) -> Result<Arc<dyn Queue>> {
         let name = self.reply_name(name);
-        let made = self.client.create_queue().queue_name(&name).tags(EXPIRES, expiry(lease)).send().await;
+        let made =
+            self.client.create_queue().queue_name(&name).tags(EXPIRES, expiry::after(lease)).send().await;
         let url = made.map_err(|error| failed("make", &name, error))?.queue_url.unwrap_or_default();
         self.known().insert(name.clone(), url.clone());
         Ok(Arc::new(SqsQueue { client: self.client.clone(), name, url, dead: None }))
@@ -128,7 +129,7 @@ impl Broker for SqsBroker {
     async fn keep(&self, name: &str, lease: Duration) -> Result<()> {
         let name = self.reply_name(name);
         let Some(url) = self.find(&name).await? else { return Err(Error::Missing(name)) };
-        match self.client.tag_queue().queue_url(url).tags(EXPIRES, expiry(lease)).send().await {
+        match self.client.tag_queue().queue_url(url).tags(EXPIRES, expiry::after(lease)).send().await {
             Ok(_) => Ok(()),
             Err(error) if is_missing(&error) => {
                 self.known().remove(&name);
@@ -230,10 +231,7 @@ impl Queue for SqsQueue {
     }
 
     async fn send(&self, bodies: &[String]) -> Result<()> {
-        if let Some(large) = bodies.iter().find(|body| body.len() > GREATEST) {
-            let (queue, size) = (self.name.clone(), large.len());
-            return Err(Error::TooLarge { queue, size, greatest: GREATEST });
-        }
+        Error::refuse_large(&self.name, bodies, GREATEST)?;
         for batch in batches(bodies) {
             self.send_some(batch).await?;
         }
@@ -376,14 +374,6 @@ fn failed(doing: &'static str, queue: &str, error: impl std::error::Error) -> Er
 fn seconds(duration: Duration, greatest: u64) -> i32 {
     let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     i32::try_from(whole.min(greatest)).unwrap_or(i32::MAX)
-}
-
-fn milliseconds() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
-}
-
-fn expiry(lease: Duration) -> String {
-    (milliseconds() + lease.as_millis()).to_string()
 }
 
 #[cfg(test)]

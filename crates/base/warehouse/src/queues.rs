@@ -221,11 +221,7 @@ impl TableQueue {
     async fn remove(&self, receipts: &[Receipt]) -> Result<()> {
         let mut transaction = self.database.begin().await?;
         for (id, lease) in receipts.iter().filter_map(parts) {
-            sql("DELETE FROM queue_messages WHERE message_id = $1 AND lease = $2")
-                .bind(id)
-                .bind(lease)
-                .execute(&mut transaction)
-                .await?;
+            delete_held(&mut transaction, id, lease).await?;
         }
         transaction.commit().await
     }
@@ -242,11 +238,7 @@ impl TableQueue {
         .bind(self.database.now())
         .execute(&mut transaction)
         .await?;
-        sql("DELETE FROM queue_messages WHERE message_id = $1 AND lease = $2")
-            .bind(id)
-            .bind(lease)
-            .execute(&mut transaction)
-            .await?;
+        delete_held(&mut transaction, id, lease).await?;
         transaction.commit().await
     }
 
@@ -287,10 +279,7 @@ impl Queue for TableQueue {
     }
 
     async fn send(&self, bodies: &[String]) -> sightscan_queue::Result<()> {
-        if let Some(large) = bodies.iter().find(|body| body.len() > GREATEST) {
-            let (queue, size) = (self.name.clone(), large.len());
-            return Err(QueueError::TooLarge { queue, size, greatest: GREATEST });
-        }
+        QueueError::refuse_large(&self.name, bodies, GREATEST)?;
         send(&self.database, &self.name, bodies).await.map_err(|error| match error {
             Unsent::Missing => QueueError::Missing(self.name.clone()),
             Unsent::Database(error) => self.failed("send to")(error),
@@ -371,6 +360,16 @@ async fn insert(transaction: &mut Transaction, queue: &str, body: &str, now: i64
         .bind(queue)
         .bind(body)
         .bind(now)
+        .execute(transaction)
+        .await
+        .map(drop)
+}
+
+/// Deletes a message of whoever shows its newest lease.
+async fn delete_held(transaction: &mut Transaction, id: &str, lease: &str) -> Result<()> {
+    sql("DELETE FROM queue_messages WHERE message_id = $1 AND lease = $2")
+        .bind(id)
+        .bind(lease)
         .execute(transaction)
         .await
         .map(drop)

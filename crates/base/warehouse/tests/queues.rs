@@ -1,43 +1,34 @@
 //! The contract of queues, on both engines.
 
-mod sqlite {
-    use std::sync::Arc;
+use std::sync::Arc;
 
-    use sightscan_queue::Broker;
-    use sightscan_testkit::database::TestDatabase;
-    use sightscan_warehouse::queues::TableBroker;
+use sightscan_queue::Broker;
+use sightscan_testkit::database::TestDatabase;
+use sightscan_warehouse::queues::TableBroker;
 
-    async fn open() -> (Arc<dyn Broker>, TestDatabase) {
-        let test = TestDatabase::sqlite().await;
-        (Arc::new(TableBroker::open(&test.database, "detect").await.unwrap()), test)
-    }
-
-    sightscan_queue::queue_contract!(open);
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn no_message_comes_twice() {
-        let (broker, _test) = open().await;
-        sightscan_queue::contract::no_message_comes_twice(broker).await;
-    }
+async fn broker(test: TestDatabase) -> (Arc<dyn Broker>, TestDatabase) {
+    (Arc::new(TableBroker::open(&test.database, "detect").await.unwrap()), test)
 }
 
-mod postgres {
-    use std::sync::Arc;
+macro_rules! on {
+    ($engine:ident) => {
+        mod $engine {
+            use super::*;
 
-    use sightscan_queue::Broker;
-    use sightscan_testkit::database::TestDatabase;
-    use sightscan_warehouse::queues::TableBroker;
+            async fn open() -> (Arc<dyn Broker>, TestDatabase) {
+                broker(TestDatabase::$engine().await).await
+            }
 
-    async fn open() -> (Arc<dyn Broker>, TestDatabase) {
-        let test = TestDatabase::postgres().await;
-        (Arc::new(TableBroker::open(&test.database, "detect").await.unwrap()), test)
-    }
+            sightscan_queue::queue_contract!(open);
 
-    sightscan_queue::queue_contract!(open);
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn no_message_comes_twice() {
-        let (broker, _test) = open().await;
-        sightscan_queue::contract::no_message_comes_twice(broker).await;
-    }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn no_message_comes_twice() {
+                let (broker, _test) = open().await;
+                sightscan_queue::contract::no_message_comes_twice(broker).await;
+            }
+        }
+    };
 }
+
+on!(sqlite);
+on!(postgres);
