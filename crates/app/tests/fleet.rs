@@ -1,5 +1,6 @@
 //! Pools of workers as the binary keeps them.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -14,22 +15,28 @@ use crate::roles::{get, role};
 /// The workers that there may be.
 const MAX: usize = 4;
 
-/// A data folder with a pool of the plain rule.
-fn pool() -> tempfile::TempDir {
+/// A data folder with a pool of the plain rule, and the port that its configuration gives to whoever asks for a private one: it
+/// is taken, as by this process itself where it has one.
+fn pool() -> (tempfile::TempDir, TcpListener) {
     let (folder, model) = folder_with_model();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = format!(
-        "[elastic]\nlease_seconds = 5\n[crawl.services]\nwikidata = \"http://127.0.0.1:9\"\n\
+        "[elastic]\nlease_seconds = 5\nresults = \"{0}/elsewhere\"\n[admin]\nlisten = \"{2}\"\n[crawl.services]\nwikidata = \"http://127.0.0.1:9\"\n\
          [[pool]]\nname = \"detect\"\nqueue = \"db:\"\nrule = \"one-per-message\"\nmax = {MAX}\n\
-         idle_seconds = 2\ncool_down_seconds = 4\nmodels = [\"{}\"]\n",
-        model.display()
+         idle_seconds = 2\ncool_down_seconds = 4\nmodels = [\"{1}\"]\n",
+        folder.path().display(),
+        model.display(),
+        taken.local_addr().unwrap()
     );
     fs_err::write(folder.path().join("pool.toml"), settings).unwrap();
-    folder
+    (folder, taken)
 }
 
+/// The file is named by the flag and not by its variable, and this process has settings that are none of its workers'.
 fn with_pool(data: &Path, verb: &str) -> Command {
     let mut command = role(data, verb);
-    command.env("SIGHTSCAN_CONFIG", data.join("pool.toml"));
+    command.env_remove("SIGHTSCAN_CONFIG").arg("--config").arg(data.join("pool.toml"));
+    command.env("SIGHTSCAN_WORKER_JOBS", "upkeep").env("SIGHTSCAN_WORKER_CONCURRENCY", "3");
     command
 }
 
@@ -52,7 +59,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn i10_to_i13_workers_come_with_the_pictures_never_too_many_and_end_by_themselves() {
-    let folder = pool();
+    let (folder, _taken) = pool();
     let data = folder.path();
     let mut command = with_pool(data, "api");
     command.args(["--listen", "127.0.0.1:0", "--detect-through", "db:", "--controller"]);
@@ -100,7 +107,7 @@ fn i10_to_i13_workers_come_with_the_pictures_never_too_many_and_end_by_themselve
 
 #[test]
 fn a_lost_request_is_seen_by_the_check() {
-    let folder = pool();
+    let (folder, _taken) = pool();
     let data = folder.path();
     let mut command = with_pool(data, "api");
     command.args(["--listen", "127.0.0.1:0", "--detect-through", "db:", "--controller"]);
@@ -114,7 +121,7 @@ fn a_lost_request_is_seen_by_the_check() {
     let check = || with_pool(data, "fleet").arg("check").output().unwrap();
     until("it adds up", || check().status.success());
     // Somebody deletes a result.
-    let results = data.join("elastic/results");
+    let results = data.join("elsewhere");
     let result = fs_err::read_dir(&results).unwrap().next().unwrap().unwrap().path();
     fs_err::remove_file(result).unwrap();
     let told = check();
@@ -129,4 +136,8 @@ fn a_pool_that_cannot_be_meant_is_refused_by_name() {
     let mut command = role(folder.path(), "fleet");
     let error = failure_of(command.env("SIGHTSCAN_CONFIG", &settings).arg("status"));
     assert!(error.contains("`rome`") && error.contains("`max`"), "{error}");
+    fs_err::write(&settings, "[[pool]]\nname = \"rome\"\n[[pool]]\nname = \"rome\"\n").unwrap();
+    let mut command = role(folder.path(), "fleet");
+    let error = failure_of(command.env("SIGHTSCAN_CONFIG", &settings).arg("status"));
+    assert!(error.contains("two pools are named `rome`"), "{error}");
 }

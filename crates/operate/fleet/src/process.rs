@@ -28,8 +28,8 @@ pub struct Program {
     pub file: PathBuf,
     /// What it is told; the path of its report comes behind.
     pub arguments: Vec<OsString>,
-    /// Variables that it gets beside those of this process.
-    pub variables: Vec<(String, String)>,
+    /// Variables of this process that it does not get.
+    pub without: Vec<&'static str>,
 }
 
 /// Starts workers as processes of this machine.
@@ -115,25 +115,39 @@ impl ProcessDriver {
         }
     }
 
-    fn spawn(&self) -> Result<()> {
+    async fn spawn(&self) -> Result<()> {
         let id = format!("w{}", unique());
-        let path = self.folder.join(&id);
-        let mut command = Command::new(&self.program.file);
-        command.args(&self.program.arguments).arg(&path).stdin(Stdio::null());
-        command.envs(self.program.variables.iter().map(|(name, value)| (name, value)));
         if let Some(limits) = &self.limits {
             limits.make(&id)?;
         }
-        let child = command.spawn()?;
+        let mut child = self.command(&id).spawn()?;
         let pid = child.id().unwrap_or_default();
-        if let Some(limits) = &self.limits {
-            limits.enter(&id, pid)?;
+        if let Err(error) = self.register(&id, pid) {
+            // What is not limited or not known must not run.
+            child.kill().await?;
+            self.forget(&id);
+            return Err(error);
         }
-        // Until the worker replaces it, it counts as starting.
-        Report::starting(pid).write_unless_there(&path)?;
         info!(pool = self.pool, worker = id, pid, "worker starts");
         self.children().insert(id, child);
         Ok(())
+    }
+
+    fn command(&self, id: &str) -> Command {
+        let mut command = Command::new(&self.program.file);
+        command.args(&self.program.arguments).arg(self.folder.join(id)).stdin(Stdio::null());
+        for name in &self.program.without {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Limits a process that has just been started, and notes it: until it reports by itself it counts as starting.
+    fn register(&self, id: &str, pid: u32) -> Result<()> {
+        if let Some(limits) = &self.limits {
+            limits.enter(id, pid)?;
+        }
+        Ok(Report::starting(pid).write_unless_there(&self.folder.join(id))?)
     }
 }
 
@@ -155,7 +169,10 @@ impl Driver for ProcessDriver {
     }
 
     async fn start(&self, count: usize) -> Result<()> {
-        (0..count).try_for_each(|_| self.spawn())
+        for _ in 0..count {
+            self.spawn().await?;
+        }
+        Ok(())
     }
 
     async fn drain(&self, ids: &[String]) -> Result<()> {

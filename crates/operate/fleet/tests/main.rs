@@ -11,7 +11,7 @@ use sightscan_fleet::{Driver, Error, PoolConfig, ProcessDriver, Program, State};
 fn waiting() -> Program {
     let script = "trap 'sleep 0.2; exit 0' TERM; while true; do sleep 0.05; done";
     let arguments = ["-c", script, "worker"].map(Into::into).to_vec();
-    Program { file: "/bin/sh".into(), arguments, variables: Vec::new() }
+    Program { file: "/bin/sh".into(), arguments, without: Vec::new() }
 }
 
 fn driver(folder: &Path) -> ProcessDriver {
@@ -73,7 +73,8 @@ async fn a_worker_that_was_killed_is_none_any_more() {
 async fn a_limit_holds_or_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let name = format!("test-{}", std::process::id());
-    let config = PoolConfig { name: name.clone(), cpus: Some(0.25), ..PoolConfig::default() };
+    let config =
+        PoolConfig { name: name.clone(), cpus: Some(0.25), memory_mb: Some(64), ..PoolConfig::default() };
     let busy = Program {
         arguments: ["-c", "while true; do :; done", "worker"].map(Into::into).to_vec(),
         ..waiting()
@@ -90,7 +91,14 @@ async fn a_limit_holds_or_is_refused_by_name() {
     let id = driver.members().await.unwrap()[0].id.clone();
     let pid = pid_of(folder.path(), &id);
     let groups = fs_err::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
-    assert!(groups.contains(&format!("sightscan-{name}/{id}")), "{groups}");
+    let mine = format!("sightscan-{name}/{id}");
+    assert!(groups.contains(&mine), "{groups}");
+    // Where the kernel keeps the limit of memory: version 1, or 2.
+    let root = std::path::Path::new("/sys/fs/cgroup");
+    let files =
+        [root.join("memory").join(&mine).join("memory.limit_in_bytes"), root.join(&mine).join("memory.max")];
+    let memory = files.iter().find_map(|file| fs_err::read_to_string(file).ok()).unwrap();
+    assert_eq!(memory.trim(), (64 << 20).to_string());
     // The kernel counts in 100 ms: of two seconds it gives half a one.
     let used = || cpu_seconds(pid);
     let (before, begun) = (used(), Instant::now());

@@ -34,6 +34,9 @@ pub struct Config {
     pub admin: Admin,
     /// Tables `[[pool]]`.
     pub pool: Vec<sightscan_fleet::PoolConfig>,
+    /// The file that this was read from, for the workers that this process starts.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// The section `[labelling]`: the labelling service's own interface, beside the public one of `up` and `api`.
@@ -132,8 +135,11 @@ impl Config {
             return Ok(self);
         };
         let text = fs_err::read_to_string(path)?;
-        self.with(&text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+        let config = self
+            .with(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        // Workers may have another working folder.
+        Ok(Self { file: Some(fs_err::canonicalize(path)?), ..config })
     }
 
     fn with(self, text: &str) -> Result<Self, toml::de::Error> {

@@ -55,14 +55,8 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
     let warehouse = setup.open().await?;
     let broker = broker(&options.queue, &warehouse).await?;
     let detection = detection(&setup)?;
-    let watched = Arc::clone(&detection);
-    let parts = Parts::default().with(
-        {
-            let detection = Arc::clone(&detection);
-            move || detection.reasons()
-        },
-        move || watched.metrics(),
-    );
+    let (ready, measured) = (Arc::clone(&detection), Arc::clone(&detection));
+    let parts = Parts::default().with(move || ready.reasons(), move || measured.metrics());
     listener::watch(setup.config.admin.listen, Arc::new(parts), stop.clone()).await?;
     let ended = Stop::new();
     let writing = tokio::spawn(live::keep_written(warehouse.clone(), models(&setup), ended.clone()));
@@ -96,26 +90,19 @@ fn detection(setup: &Setup) -> Result<Arc<Detection>> {
     Ok(detection)
 }
 
+/// What reaches the queue of this address.
 pub(crate) async fn broker(address: &Address, warehouse: &Warehouse) -> Result<Arc<dyn Broker>> {
     match address {
         Address::Database { queue } => Ok(Arc::new(TableBroker::open(&warehouse.database, queue).await?)),
-        other => service(other).await,
+        #[cfg(feature = "cloud")]
+        Address::Sqs { url } => Ok(Arc::new(sightscan_queue::SqsBroker::open(url, variable).await?)),
+        #[cfg(feature = "cloud")]
+        Address::Nats { server, stream } => {
+            Ok(Arc::new(sightscan_queue::NatsBroker::open(server, stream, variable).await?))
+        }
+        #[cfg(not(feature = "cloud"))]
+        other => Err(crate::Error::NotBuiltIn(other.to_string())),
     }
-}
-
-#[cfg(feature = "cloud")]
-async fn service(address: &Address) -> Result<Arc<dyn Broker>> {
-    use sightscan_queue::{NatsBroker, SqsBroker};
-    match address {
-        Address::Sqs { url } => Ok(Arc::new(SqsBroker::open(url, variable).await?)),
-        Address::Nats { server, stream } => Ok(Arc::new(NatsBroker::open(server, stream, variable).await?)),
-        Address::Database { .. } => Err(crate::Error::NotBuiltIn(address.to_string())),
-    }
-}
-
-#[cfg(not(feature = "cloud"))]
-async fn service(address: &Address) -> Result<Arc<dyn Broker>> {
-    Err(crate::Error::NotBuiltIn(address.to_string()))
 }
 
 /// The three buckets that are configured, else folders in the data folder.

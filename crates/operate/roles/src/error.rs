@@ -27,6 +27,9 @@ pub enum Error {
     /// A pool.
     #[error(transparent)]
     Fleet(#[from] sightscan_fleet::Error),
+    /// Two pools cannot be told apart.
+    #[error("two pools are named `{0}`; give one of them another `name` in its table `[[pool]]`")]
+    SamePool(String),
     /// The queue cannot be used.
     #[error(transparent)]
     Queue(#[from] sightscan_queue::Error),

@@ -26,7 +26,7 @@ pub use view::table;
 
 use crate::Stop;
 use crate::elastic::{broker, objects};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::setup::Setup;
 
 /// The folder of the workers' reports in the data folder.
@@ -37,6 +37,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const ROLE: &str = "fleet";
 /// Whoever leads is followed by another after so long without a sign, in milliseconds.
 const LEADERSHIP_MS: i64 = 15_000;
+
+/// What says to this process which jobs it takes means nothing to workers that look at pictures.
+const NOT_FOR_WORKERS: [&str; 2] = ["SIGHTSCAN_WORKER_JOBS", "SIGHTSCAN_WORKER_CONCURRENCY"];
 
 /// Looks after the pools that are configured, until `stop`. Where that cannot begin, the role that wanted it ends.
 pub(crate) async fn control(setup: &Setup, warehouse: &Warehouse, stop: Stop) -> Result<()> {
@@ -87,9 +90,12 @@ impl Leadership {
 
 /// The pools that are configured, to be looked after or only to be looked at.
 async fn pools(setup: &Setup, warehouse: &Warehouse, acts: bool) -> Result<Vec<Pool>> {
-    let mut pools = Vec::new();
+    let mut pools: Vec<Pool> = Vec::new();
     for config in &setup.config.pool {
         config.check()?;
+        if pools.iter().any(|pool| pool.name() == config.name) {
+            return Err(Error::SamePool(config.name.clone()));
+        }
         let broker = broker(&config.queue.parse()?, warehouse).await?;
         let folder = setup.data.join(FOLDER).join(&config.name);
         let driver = match config.driver {
@@ -112,8 +118,13 @@ fn program(setup: &Setup, config: &PoolConfig) -> Result<Program> {
     if !config.models.is_empty() {
         arguments.extend(["--model".into(), config.models.join(",").into()]);
     }
+    if let Some(file) = &setup.config.file {
+        arguments.extend(["--config".into(), file.clone().into_os_string()]);
+    }
+    // Each worker has a port of its own for its health, wherever this process has one.
+    arguments.extend(["--admin-listen".into(), "127.0.0.1:0".into()]);
     arguments.extend(["--data".into(), setup.data.clone().into_os_string(), "--report".into()]);
-    Ok(Program { file: std::env::current_exe()?, arguments, variables: Vec::new() })
+    Ok(Program { file: std::env::current_exe()?, arguments, without: NOT_FOR_WORKERS.to_vec() })
 }
 
 /// How the pools are, with how many objects there are.

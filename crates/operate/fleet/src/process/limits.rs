@@ -108,12 +108,9 @@ impl Limits {
 
     /// Removes the groups of all other workers of the pool.
     pub(crate) fn keep_only(&self, workers: &[&str]) {
-        let Some(parent) = self.folders("x").first().and_then(|folder| folder.parent().map(Path::to_owned))
-        else {
-            return;
-        };
-        let Ok(entries) = fs_err::read_dir(parent) else { return };
-        for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
+        let entries =
+            self.trees().into_iter().filter_map(|tree| fs_err::read_dir(self.pool_folder(tree)).ok());
+        for entry in entries.flatten().flatten().filter(|entry| entry.path().is_dir()) {
             let name = entry.file_name().to_string_lossy().into_owned();
             if !workers.contains(&name.as_str()) {
                 self.remove(&name);
@@ -123,17 +120,25 @@ impl Limits {
 
     /// The folders that a worker's group has: one a tree.
     fn folders(&self, worker: &str) -> Vec<PathBuf> {
+        self.trees().into_iter().map(|tree| self.folder(tree, worker)).collect()
+    }
+
+    /// The trees that limit something; version 2 has one for everything.
+    fn trees(&self) -> Vec<&'static str> {
         match self.version {
-            Version::Two => vec![self.folder("", worker)],
+            Version::Two => vec![""],
             Version::One => {
-                let cpu = self.quota_us.map(|_| self.folder("cpu", worker));
-                let memory = self.memory.map(|_| self.folder("memory", worker));
-                cpu.into_iter().chain(memory).collect()
+                let cpu = self.quota_us.map(|_| "cpu");
+                cpu.into_iter().chain(self.memory.map(|_| "memory")).collect()
             }
         }
     }
 
+    fn pool_folder(&self, tree: &str) -> PathBuf {
+        Path::new(ROOT).join(tree).join(format!("sightscan-{}", self.pool))
+    }
+
     fn folder(&self, tree: &str, worker: &str) -> PathBuf {
-        Path::new(ROOT).join(tree).join(format!("sightscan-{}", self.pool)).join(worker)
+        self.pool_folder(tree).join(worker)
     }
 }

@@ -8,6 +8,10 @@ use super::FleetStatus;
 
 /// A line a pool, with its workers by what they do.
 pub fn table(status: &FleetStatus) -> String {
+    if status.pools.is_empty() {
+        return "there are no pools: add a table [[pool]] to sightscan.toml, see `sightscan fleet --help`\n"
+            .to_owned();
+    }
     let mut text = format!(
         "{:<16} {:>8} {:>9} {:>5}   {:>8} {:>5} {:>5} {:>8} {:>9}   {:>9}\n",
         "pool",
@@ -51,6 +55,12 @@ fn line(pool: &PoolStatus) -> String {
 mod tests {
     use super::*;
     use sightscan_fleet::Member;
+
+    #[test]
+    fn without_pools_it_says_how_to_have_one() {
+        let empty = FleetStatus { pools: Vec::new(), input_objects: 0, output_objects: 0 };
+        assert!(table(&empty).contains("[[pool]]"));
+    }
 
     #[test]
     fn a_line_has_the_numbers_of_its_pool() {
