@@ -55,6 +55,50 @@ fn w01_w02_both_generations_get_an_answer_for_each_of_the_128_pictures() {
 }
 
 #[test]
+fn i16_load_takes_the_place_of_the_workload_generators() {
+    let (folder, model) = folder_with_model();
+    let server = Server::start(folder.path(), &model, &[]);
+    let pictures = folder.path().join("imagenet-3");
+    fs_err::create_dir(&pictures).unwrap();
+    for (name, blue) in [("test_0.JPEG", 255), ("test_1.png", 0), ("test_2.v2.png", 255)] {
+        let picture = sightscan_testkit::tiny::plain_picture([9, 9, blue], 8, 8);
+        fs_err::write(pictures.join(name), picture).unwrap();
+    }
+    let predictions = folder.path().join("results.csv");
+    fs_err::write(&predictions, "Image,Results\ntest_0,colour\ntest_1,colour\ntest_2,colour\n").unwrap();
+    for (generation, answer) in [("iraas-2021", "colour"), ("iraas-2024", "test_0:colour")] {
+        let mut command = sightscan(folder.path());
+        command.args(["load", "--as", generation, "--num_request", "3", "--url", &server.url("/")]);
+        // Without a slash at its end, and with one and a dot before it.
+        command.args(["--image_folder", "./imagenet-3", "--prediction_file"]).arg(&predictions);
+        let printed = stdout_of(&mut command);
+        assert!(
+            printed.contains(&format!("test_0.JPEG uploaded!\nClassification result: {answer}\n")),
+            "{printed}"
+        );
+        for line in
+            ["correct predictions: 2", "wrong predictions: 1", "failed requests: 0", "Total Test Duration:"]
+        {
+            assert!(printed.contains(line), "{printed}");
+        }
+    }
+    let mut lost = sightscan(folder.path());
+    lost.args([
+        "load",
+        "--as",
+        "iraas-2024",
+        "--url",
+        "http://127.0.0.1:9/",
+        "--image_folder",
+        "imagenet-3/",
+    ]);
+    let output = lost.output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(!output.status.success() && printed.contains("sendErr: http://127.0.0.1:9/"), "{printed}");
+    assert!(printed.contains("failed requests: 3"), "{printed}");
+}
+
+#[test]
 fn load_prints_what_the_clients_of_the_course_print() {
     let folder = tempfile::tempdir().unwrap();
     let Some(server) = server(folder.path()) else { return };

@@ -37,6 +37,14 @@ pub enum Findings {
 }
 
 impl Findings {
+    /// The label of the best box or class, and how sure the model is; none where nothing was found.
+    pub fn best(&self) -> Option<(&str, f32)> {
+        match self {
+            Self::Detections(found) => found.first().map(|best| (best.label.as_str(), best.confidence)),
+            Self::Classes(found) => found.first().map(|best| (best.label.as_str(), best.confidence)),
+        }
+    }
+
     /// The boxes; empty for a classifier.
     pub fn detections(&self) -> &[Detection] {
         match self {

@@ -116,7 +116,8 @@ fn json_in_json(path: &str, picture: &[u8]) -> Payload {
     Payload { bytes: body.into(), content_type: "application/json".to_owned(), id: Some(id) }
 }
 
-fn file_name(path: &str) -> &str {
+/// The last part of a path.
+pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 

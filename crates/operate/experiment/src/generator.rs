@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::dialect::file_name;
 use crate::record::Event;
 use crate::row::Row;
 use crate::{Dialect, Error, Summary};
@@ -111,11 +112,6 @@ impl GeneratorOutput {
         lines.push(format!("Total Test Duration: {:.3} (seconds)", summary.wall_s));
         lines.join("\n")
     }
-}
-
-/// The last part of a path.
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The name before its first dot.

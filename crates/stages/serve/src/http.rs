@@ -55,8 +55,8 @@ pub(crate) enum Backend {
 /// Who is asked for what.
 #[derive(Debug)]
 pub(crate) enum Order {
-    Here(Target),
-    Elsewhere(Wanted),
+    Here(Arc<Detection>, Target),
+    Elsewhere(Arc<Post>, Wanted),
 }
 
 /// A picture in a request.
@@ -112,8 +112,8 @@ impl App {
     pub(crate) fn order(&self, wanted: Wanted) -> Result<Order, Problem> {
         wanted::check(&wanted)?;
         Ok(match &self.backend {
-            Backend::Here(detection) => Order::Here(detection.target(&wanted)?),
-            Backend::Elsewhere(_) => Order::Elsewhere(wanted),
+            Backend::Here(detection) => Order::Here(Arc::clone(detection), detection.target(&wanted)?),
+            Backend::Elsewhere(post) => Order::Elsewhere(Arc::clone(post), wanted),
         })
     }
 
@@ -157,14 +157,11 @@ impl App {
     ) -> Result<Vec<Looked>, Problem> {
         let left = visit.deadline.saturating_duration_since(Instant::now());
         self.admission.grow(&mut visit.ticket, pictures.len(), left, self.backend.pace())?;
-        match (&self.backend, order) {
-            (Backend::Here(detection), Order::Here(target)) => {
-                look_here(detection, target, pictures, visit.deadline, hold).await
+        match order {
+            Order::Here(detection, target) => {
+                look_here(&detection, target, pictures, visit.deadline, hold).await
             }
-            (Backend::Elsewhere(post), Order::Elsewhere(wanted)) => {
-                post.ask(wanted, form, pictures, visit.deadline, hold).await
-            }
-            _ => Err(Problem::internal("an order for another backend")),
+            Order::Elsewhere(post, wanted) => post.ask(wanted, form, pictures, visit.deadline, hold).await,
         }
     }
 

@@ -441,6 +441,60 @@ async fn a_lease_is_kept_as_long_as_the_picture_is_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_a_bucket_costs_a_picture_no_try() {
+    let installation = Installation::new().await;
+    let (tier, worker) = (installation.tier().await, installation.worker().await);
+    // A file in its place: nothing can be stored or read there.
+    let results = installation.folder.path().join("results");
+    let aside = installation.folder.path().join("aside");
+    fs_err::rename(&results, &aside).unwrap();
+    fs_err::write(&results, "").unwrap();
+    let asking = installation.detect(&tier, "a.png", picture());
+    let mending = async {
+        let queue = installation.queue().await;
+        until("somebody has it", async || queue.depth().await.unwrap().in_flight == 1).await;
+        // Longer than all tries would take.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(queue.depth().await.unwrap().in_flight, 1, "it is held");
+        fs_err::remove_file(&results).unwrap();
+        fs_err::rename(&aside, &results).unwrap();
+    };
+    let (answer, ()) = tokio::join!(asking, mending);
+    assert_eq!(ok_json(answer).await["detections"].as_array().unwrap().len(), 1);
+    assert_eq!(worker.stop().await, WorkerSummary { done: 1, ..WorkerSummary::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_comes_back_however_long_it_is() {
+    let installation = Installation::new().await;
+    let (tier, worker) = (installation.tier().await, installation.worker().await);
+    let name = format!("{}.png", "ü".repeat(2000));
+    let answer = ok_json(installation.detect(&tier, &name, picture()).await).await;
+    assert_eq!(answer["image"], name.as_str());
+    let id = "x".repeat(400_000);
+    let course = json!({"id": id, "image": encoded(&picture())}).to_string();
+    let request = installation.client.post(format!("{}{COURSE}", tier.url)).body(course);
+    assert_eq!(ok_json(request.send().await.unwrap()).await["id"], id.as_str());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drawn_picture_is_told_at_the_address_too() {
+    let installation = Installation::new().await;
+    let tier = installation.tier_with(Config { deadline_ms: 100, ..Config::default() }).await;
+    let url = format!("{}/v1/detect?annotate=png", tier.url);
+    let answer = installation.client.post(url).body(picture()).send().await.unwrap();
+    let address = answer.headers()["location"].to_str().unwrap().to_owned();
+    let worker = installation.worker().await;
+    let status = async || installation.get(format!("{}{address}", tier.url)).await;
+    until("it is done", async || status().await["state"] == "done").await;
+    let drawn = status().await["drawn"].as_str().unwrap().to_owned();
+    let drawn = base64_simd::STANDARD.decode_to_vec(drawn).unwrap();
+    assert!(drawn.starts_with(b"\x89PNG"));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_leaves_a_result() {
     let installation = Installation::new().await;
     let tier = installation.tier().await;

@@ -6,6 +6,7 @@
 
 mod page;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -149,38 +150,25 @@ fn base_name(name: &str) -> &str {
     name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("picture")
 }
 
-/// The name without its extension.
+/// The name without its extension; `.jpg` has none.
 pub(crate) fn stem(name: &str) -> &str {
-    match name.rsplit_once('.') {
-        Some((stem, _)) if !stem.is_empty() => stem,
-        _ => name,
-    }
+    Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name)
 }
 
 fn said(looked: Looked) -> Said {
     match looked {
         Looked::Seen(seen) => {
-            let best = best(&seen.report.findings);
-            best.map_or_else(
-                || Said::Label(NOTHING.to_owned(), None),
-                |(label, confidence)| Said::Label(label.to_owned(), Some(confidence)),
-            )
+            let findings = &seen.report.findings;
+            Said::Label(label(findings).to_owned(), findings.best().map(|(_, confidence)| confidence))
         }
         Looked::Refused(problem) => Said::Problem(problem),
         Looked::Later(id) => Said::Later(id),
     }
 }
 
-/// The label of what was found: that of the best box, or the best class.
+/// The label of what was found.
 pub(crate) fn label(findings: &Findings) -> &str {
-    best(findings).map_or(NOTHING, |(label, _)| label)
-}
-
-fn best(findings: &Findings) -> Option<(&str, f32)> {
-    match findings {
-        Findings::Detections(found) => found.first().map(|best| (best.label.as_str(), best.confidence)),
-        Findings::Classes(found) => found.first().map(|best| (best.label.as_str(), best.confidence)),
-    }
+    findings.best().map_or(NOTHING, |(label, _)| label)
 }
 
 fn is_browser(parts: &Parts) -> bool {

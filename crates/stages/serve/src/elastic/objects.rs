@@ -32,18 +32,17 @@ pub(crate) struct Pending {
 }
 
 impl Objects {
-    /// Stores a picture under the name of its file; where that is taken, with the request's id behind its stem.
+    /// Stores a picture under the name of its file, which must be [`shortened`]; where that is taken, with the request's id behind its stem.
     pub(crate) async fn put_input(
         &self,
         name: &str,
         id: DetectionId,
         picture: Bytes,
     ) -> Result<String, BlobError> {
-        let name = shortened(name);
-        if self.input.put_new(&name, picture.clone()).await? {
-            return Ok(name);
+        if self.input.put_new(name, picture.clone()).await? {
+            return Ok(name.to_owned());
         }
-        let unique = with_id(&name, id);
+        let unique = with_id(name, id);
         self.input.put_new(&unique, picture).await?;
         Ok(unique)
     }
@@ -147,7 +146,7 @@ fn with_id(name: &str, id: DetectionId) -> String {
 }
 
 /// A name that is short enough: the stem is cut, the extension stays where it is one.
-fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     if name.len() <= GREATEST_NAME {
         return name.to_owned();
     }

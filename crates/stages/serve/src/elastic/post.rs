@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use sightscan_http::health::Vitals;
 use sightscan_http::{Hold, Problem, Slug};
 use sightscan_queue::{
     Base64, Broker, Error as QueueError, Notice, Outcome, OutputForm, Queue, Refusal, Reply, Request, Wanted,
 };
-use sightscan_types::DetectionId;
+use sightscan_types::{DetectionId, PictureReport};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use super::objects::{Failure, Pending, output_key};
+use super::objects::{Failure, Pending, output_key, shortened};
 use super::{Config, Objects, now};
 use crate::detection::Seen;
 use crate::error::StartError;
@@ -79,6 +79,19 @@ enum Unsent {
     Queue(#[from] QueueError),
     #[error("a message cannot be written: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<Unsent> for Problem {
+    fn from(unsent: Unsent) -> Self {
+        match unsent {
+            // Pictures travel by their key: what is too large is what was asked for.
+            Unsent::Queue(QueueError::TooLarge { greatest, .. }) => Self::new(
+                Slug::InvalidParameter,
+                format!("the model and the classes that are asked for must fit into {greatest} bytes"),
+            ),
+            unsent => Self::new(Slug::Unavailable, format!("pictures cannot be sent to workers: {unsent}")),
+        }
+    }
 }
 
 impl From<sightscan_blobs::BlobError> for Unsent {
@@ -154,10 +167,7 @@ impl Post {
             drop(hold);
             sent
         });
-        let unavailable = |error: Unsent| {
-            Problem::new(Slug::Unavailable, format!("pictures cannot be sent to the workers: {error}"))
-        };
-        let sent = sending.await.map_err(Problem::internal)?.map_err(unavailable)?;
+        let sent = sending.await.map_err(Problem::internal)??;
         Ok(join_all(sent.into_iter().map(|sent| self.sender.outcome(sent, deadline))).await)
     }
 
@@ -198,19 +208,50 @@ impl Sender {
         pictures: Vec<NamedPicture>,
     ) -> Result<Vec<Sent>, Unsent> {
         self.be_heard_of().await?;
-        let stored = pictures.into_iter().map(|picture| self.store(wanted, form, picture));
-        let requests = try_join_all(stored).await?;
-        let sent: Vec<Sent> = requests.iter().map(|request| self.expect(request)).collect();
+        let names: Vec<String> = pictures.iter().map(|picture| picture.known_as().to_owned()).collect();
+        let requests = self.store_all(wanted, form, pictures).await?;
+        let sent: Vec<Sent> =
+            requests.iter().zip(names).map(|(request, name)| self.expect(request, name)).collect();
         if let Err(error) = self.post(&requests).await {
-            for request in &requests {
-                self.waiting.forget(request.id);
-                // What cannot be deleted now is a picture without a result, which does no harm.
-                let _ = self.objects.input.delete(&request.input).await;
-            }
+            requests.iter().for_each(|request| self.waiting.forget(request.id));
+            self.take_back(&requests).await;
             return Err(error);
         }
         self.metrics.accepted.increment(sent.len() as u64);
         Ok(sent)
+    }
+
+    /// Stores all pictures of a request, or none.
+    async fn store_all(
+        &self,
+        wanted: &Wanted,
+        form: OutputForm,
+        pictures: Vec<NamedPicture>,
+    ) -> Result<Vec<Request>, Unsent> {
+        let stored = join_all(pictures.into_iter().map(|picture| self.store(wanted, form, picture))).await;
+        let (mut requests, mut failure) = (Vec::with_capacity(stored.len()), None);
+        for one in stored {
+            match one {
+                Ok(request) => requests.push(request),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            None => Ok(requests),
+            Some(error) => {
+                self.take_back(&requests).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes pictures that nobody will look at.
+    async fn take_back(&self, requests: &[Request]) {
+        for request in requests {
+            if let Err(error) = self.objects.input.delete(&request.input).await {
+                warn!(%error, "a picture stays that nobody will look at");
+            }
+        }
     }
 
     async fn store(
@@ -220,7 +261,8 @@ impl Sender {
         picture: NamedPicture,
     ) -> Result<Request, Unsent> {
         let id = DetectionId::new();
-        let name = picture.known_as().to_owned();
+        // However long a name is, it must fit into a message.
+        let name = shortened(picture.known_as());
         let input = self.objects.put_input(&name, id, picture.bytes.clone()).await?;
         let sent_at = now();
         let keep = i64::try_from(self.config.keep().as_millis()).unwrap_or(i64::MAX);
@@ -245,10 +287,10 @@ impl Sender {
         fits.then_some(Base64(picture))
     }
 
-    fn expect(&self, request: &Request) -> Sent {
+    fn expect(&self, request: &Request, name: String) -> Sent {
         let until = Instant::now() + self.config.keep();
         let answer = self.waiting.expect(request.id, until);
-        Sent { id: request.id, name: request.name.clone(), sent_at: request.sent_at, answer }
+        Sent { id: request.id, name, sent_at: request.sent_at, answer }
     }
 
     async fn post(&self, requests: &[Request]) -> Result<(), Unsent> {
@@ -259,11 +301,11 @@ impl Sender {
     async fn outcome(&self, sent: Sent, deadline: Instant) -> Looked {
         let Sent { id, name, sent_at, answer } = sent;
         if let Ok(Ok(reply)) = tokio::time::timeout_at(deadline.into(), answer).await {
-            return looked(reply);
+            return looked(reply, name);
         }
         // The answer may have been lost on its way; the result is not.
         if let Ok(Some(reply)) = self.objects.result(id).await {
-            return looked(reply);
+            return looked(reply, name);
         }
         self.metrics.postponed.increment(1);
         match self.objects.note_pending(&Pending { id, name, accepted_at: sent_at }).await {
@@ -311,7 +353,11 @@ impl Sender {
         };
         let reply = match notice.reply {
             Some(reply) => Some(reply),
-            None => self.objects.result(notice.id).await.ok().flatten(),
+            None => self.objects.result(notice.id).await.unwrap_or_else(|error| {
+                // Who waits looks into the bucket again before it gives up.
+                warn!(%error, id = %notice.id, "a result cannot be read");
+                None
+            }),
         };
         // A second answer, or one whose client has left: the result is stored, and nobody waits.
         if !reply.is_some_and(|reply| self.waiting.answer(notice.id, reply)) {
@@ -342,10 +388,11 @@ impl Sender {
     }
 }
 
-/// What the client hears.
-fn looked(reply: Reply) -> Looked {
+/// What the client hears, of a picture that it calls by this name.
+fn looked(reply: Reply, image: String) -> Looked {
     match reply.outcome {
         Outcome::Done { report, drawn } => {
+            let report = PictureReport { image, ..report };
             let queued = Duration::try_from_secs_f64(reply.queued_ms / 1e3).unwrap_or_default();
             Looked::Seen(Box::new(Seen { report, drawn: drawn.map(|drawn| drawn.0), queued }))
         }

@@ -1,10 +1,9 @@
 //! `/v1/requests/{id}`: what became of a picture that was not looked at while its client waited.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
@@ -13,7 +12,7 @@ use sightscan_http::axum::http::{HeaderValue, header};
 use sightscan_http::axum::response::{IntoResponse, Response};
 use sightscan_http::events::Event;
 use sightscan_http::{Draining, Problem, Slug, event_stream};
-use sightscan_queue::{Outcome, Reply};
+use sightscan_queue::{Base64, Outcome, Reply};
 use sightscan_types::{DetectionId, PictureReport};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -88,6 +87,10 @@ pub(crate) struct Status {
     /// What was found, as `/v1/detect` answers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<PictureReport>,
+    /// The picture with its boxes drawn, in base64, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = Byte)]
+    drawn: Option<Base64>,
     /// Why nothing was found.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -96,13 +99,13 @@ pub(crate) struct Status {
 impl Status {
     fn ended(reply: Reply) -> Self {
         let state = reply.outcome.state();
-        let (report, reason) = match reply.outcome {
-            Outcome::Done { report, .. } => (Some(report), None),
-            Outcome::Failed(refusal) => (None, Some(refusal.detail)),
-            Outcome::Dead { reason } => (None, Some(reason)),
+        let (report, drawn, reason) = match reply.outcome {
+            Outcome::Done { report, drawn } => (Some(report), drawn, None),
+            Outcome::Failed(refusal) => (None, None, Some(refusal.detail)),
+            Outcome::Dead { reason } => (None, None, Some(reason)),
         };
         let finished_at = Some(reply.finished_at);
-        Self { id: reply.id, name: reply.name, state, accepted_at: None, finished_at, report, reason }
+        Self { id: reply.id, name: reply.name, state, accepted_at: None, finished_at, report, drawn, reason }
     }
 
     fn waits(pending: Pending) -> Self {
@@ -113,6 +116,7 @@ impl Status {
             accepted_at: Some(pending.accepted_at),
             finished_at: None,
             report: None,
+            drawn: None,
             reason: None,
         }
     }
@@ -171,7 +175,7 @@ async fn events(
 }
 
 /// The status now, and the last one.
-fn following(objects: Objects, first: Status) -> impl Stream<Item = Result<Event, Infallible>> {
+fn following(objects: Objects, first: Status) -> impl Stream<Item = serde_json::Result<Event>> {
     let id = first.id;
     let last = stream::unfold((objects, first.is_last()), move |(objects, has_ended)| async move {
         if has_ended {
@@ -180,8 +184,9 @@ fn following(objects: Objects, first: Status) -> impl Stream<Item = Result<Event
         let status = ended(&objects, id).await?;
         Some((status, (objects, true)))
     });
-    futures_util::StreamExt::map(futures_util::StreamExt::chain(stream::iter([first]), last), |status| {
-        Ok(Event::default().event("state").data(serde_json::to_string(&status).unwrap_or_default()))
+    stream::iter([first]).chain(last).map(|status| {
+        let data = serde_json::to_string(&status)?;
+        Ok(Event::default().event("state").data(data))
     })
 }
 

@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(500);
 /// A picture that could not be looked at is tried again after so long.
 const RETRY: Duration = Duration::from_millis(500);
+/// A picture is held for so long while a bucket or the queue does not answer: that is no fault of the picture.
+const OUTAGE: Duration = Duration::from_mins(5);
 
 /// Whoever wants to know what a worker does.
 pub trait Progress: Send + Sync + std::fmt::Debug {
@@ -99,6 +101,13 @@ enum Trouble {
     Lost,
     #[error("a message cannot be written: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl Trouble {
+    /// Whether it is no fault of the picture or of this worker.
+    fn is_outage(&self) -> bool {
+        matches!(self, Self::Stored(Failure::Blob(_)) | Self::Queue(_))
+    }
 }
 
 impl From<BlobError> for Trouble {
@@ -224,14 +233,30 @@ impl Shared {
                 return Ok(End::Dead);
             }
         };
-        let worked = async {
-            let reply = self.reply(&request, delivery).await?;
-            self.finish(&request, delivery, reply).await
-        };
         tokio::select! {
-            ended = worked => ended,
+            ended = self.work_through_outages(&request, delivery) => ended,
             () = self.hold(delivery) => Err(Trouble::Lost),
         }
+    }
+
+    /// Works until the request has ended. What a bucket or the queue refuses is done again, so that an outage does not use up
+    /// the tries of a picture.
+    async fn work_through_outages(&self, request: &Request, delivery: &Delivery) -> Result<End, Trouble> {
+        let begun = Instant::now();
+        loop {
+            match self.work(request, delivery).await {
+                Err(trouble) if trouble.is_outage() && begun.elapsed() < OUTAGE => {
+                    warn!(%trouble, id = %request.id, "a bucket or the queue does not answer; the picture is held");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn work(&self, request: &Request, delivery: &Delivery) -> Result<End, Trouble> {
+        let reply = self.reply(request, delivery).await?;
+        self.finish(request, delivery, reply).await
     }
 
     /// Keeps extending the lease; returns when it is lost.
