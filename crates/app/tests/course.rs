@@ -6,7 +6,7 @@ use std::process::Command;
 use serde::Deserialize;
 use sightscan_testkit::{data, python};
 
-use crate::program::{Server, sightscan, stdout_of};
+use crate::program::{Server, folder_with_model, sightscan, stdout_of};
 
 #[derive(Debug, Deserialize)]
 struct Exchange {
