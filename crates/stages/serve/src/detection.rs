@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use sightscan_engine::runtime::heap::give_back_freed_memory;
 use sightscan_engine::{Model, Options};
 use sightscan_http::health::Vitals;
 use sightscan_http::{Hold, Problem, Slug};
@@ -193,7 +194,14 @@ impl Detection {
             while Arc::strong_count(&old) > 1 && began.elapsed() < GREATEST_DEADLINE {
                 tokio::time::sleep(LOOK).await;
             }
-            core.pool.renew(core.models.let_go());
+            drop(old);
+            let generation = core.models.let_go();
+            core.pool.renew(generation);
+            while !core.pool.has_renewed(generation) && began.elapsed() < GREATEST_DEADLINE {
+                tokio::time::sleep(LOOK).await;
+            }
+            // Whether somebody waits for this makes no difference.
+            drop(tokio::task::spawn_blocking(give_back_freed_memory));
         }));
     }
 
