@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Serve(serve::Arguments),
     /// Send pictures to a detection service and measure how it answers.
     Load(sightscan_experiment::Flags),
+    /// Measure the response time against workers and client threads, and report on it.
+    Experiment(sightscan_experiment::study::Flags),
     /// Train the detector of a city, or one from labelled pictures.
     Train(sightscan_train::Flags),
     /// Manage the model folder and the models of cities: import, show, export, evaluate, promote, roll back.

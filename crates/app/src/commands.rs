@@ -4,6 +4,7 @@ pub(crate) mod crawl;
 pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod engine;
+pub(crate) mod experiment;
 pub(crate) mod export;
 pub(crate) mod fleet;
 pub(crate) mod import;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Detect(arguments) => detect::run(arguments),
         Command::Serve(arguments) => serve::run(arguments, read(Config::default())?.serve),
         Command::Load(flags) => load::run(flags),
+        Command::Experiment(flags) => experiment::run(flags),
         Command::Train(flags) => train::run(&flags, read(Config::default())?),
         Command::Model(command) => model::run(command, read(Config::default())?),
         Command::Engine(command) => engine::run(command),
@@ -53,6 +55,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "sightscan", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// Ready when the user presses Ctrl-C.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -9,6 +9,7 @@ mod demo;
 mod detect;
 mod elastic;
 mod exchange;
+mod experiment;
 mod fleet;
 mod labelling;
 mod models;

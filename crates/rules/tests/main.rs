@@ -28,7 +28,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &["types", "http", "pictures", "dataset", "gather", "engine", "nn", "warehouse", "blobs", "jobs"],
     ),
     ("serve", &["types", "http", "engine", "queue", "blobs"]),
-    ("experiment", &["types"]),
+    ("experiment", &["types", "fleet"]),
     ("fleet", &["types", "queue"]),
     (
         "roles",
@@ -73,6 +73,7 @@ const ISOLATED: &[(&str, &[&str])] = &[
     ("aws-sdk-sqs", &["queue"]),
     ("async-nats", &["queue"]),
     ("sqlx", &["warehouse"]),
+    ("resvg", &["experiment"]),
 ];
 
 /// Licences that the product may be built from.

@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use sightscan_engine::model::{ModelFolder, Overrides, Reference};
 use sightscan_serve::{Choice, Config, Flags};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::model_flags::{EngineFlag, SpecFlags, only_model};
@@ -39,8 +38,8 @@ pub(crate) fn run(arguments: Arguments, config: Config) -> Result<ExitCode> {
     let choice = choice(&config, arguments.spec.overrides()?)?;
     super::block_on(async {
         let address = config.listen;
-        let listener = TcpListener::bind(address).await;
-        let listener = listener
+        let listener = config
+            .bind()
             .with_context(|| format!("cannot listen on {address}; is another server running there?"))?;
         let stop = stop_signal()?;
         sightscan_serve::run(config, choice, listener, stop).await?;

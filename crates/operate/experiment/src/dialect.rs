@@ -5,10 +5,12 @@ use std::path::Path;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// How a picture is put into a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&str", try_from = "String")]
 pub enum Dialect {
     /// `iweblens-2020`: multipart form data with one part named `image`, as the course's client of 2020 sends it.
     Iweblens2020,
@@ -51,6 +53,15 @@ impl Dialect {
             Self::Iraas2021 => "iraas-2021",
             Self::Iraas2024 => "iraas-2024",
             Self::V1 => "v1",
+        }
+    }
+
+    /// The path that answers it.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Iweblens2020 | Self::Iweblens2021 => "/api/object_detection",
+            Self::Iraas2021 | Self::Iraas2024 => "/",
+            Self::V1 => "/v1/detect",
         }
     }
 
@@ -137,6 +148,20 @@ fn media_type(path: &str) -> &'static str {
 impl fmt::Display for Dialect {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name())
+    }
+}
+
+impl From<Dialect> for &str {
+    fn from(dialect: Dialect) -> Self {
+        dialect.name()
+    }
+}
+
+impl TryFrom<String> for Dialect {
+    type Error = UnknownDialect;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Load tests that tell the truth: closed and open loop, failures apart from latency.
+//! Load tests that tell the truth: closed and open loop, failures apart from latency; and in [`study`] the experiment of workers
+//! against client threads.
 //!
 //! [`Load::prepare`] reads the pictures of a folder, [`Load::run`] sends them to one URL and returns a
 //! [`Summary`]. On the way every request becomes a [`Row`], which goes to a CSV file and to the caller's observer.
@@ -15,6 +16,7 @@
 
 mod client;
 mod config;
+mod console;
 mod course;
 mod dialect;
 mod error;
@@ -25,10 +27,12 @@ mod pictures;
 mod record;
 mod row;
 mod schedule;
+pub mod study;
 mod summary;
 mod time;
 
 pub use config::{Config, Pace};
+pub use console::Console;
 pub use course::CourseOutput;
 pub use dialect::{Dialect, UnknownDialect};
 pub use error::Error;

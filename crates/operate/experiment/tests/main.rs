@@ -7,3 +7,4 @@ mod failures;
 mod open_loop;
 mod rows;
 mod server;
+mod study;

@@ -21,5 +21,5 @@ pub use driver::{Driver, Member, State};
 pub use error::{Error, Result};
 pub use policy::{History, Policy, Rule, Sample};
 pub use pool::{Pool, PoolStatus};
-pub use process::{ProcessDriver, Program};
+pub use process::{Limits, ProcessDriver, Program};
 pub use report::{Report, Reporter};

@@ -19,7 +19,7 @@ use crate::config::PoolConfig;
 use crate::driver::{Driver, Member, State};
 use crate::error::Result;
 use crate::report::Report;
-pub(crate) use limits::Limits;
+pub use limits::Limits;
 
 /// The program of a worker.
 #[derive(Debug, Clone)]

@@ -8,10 +8,14 @@ use serde::{Deserialize, Serialize};
 use sightscan_engine::EngineChoice;
 use sightscan_engine::runtime::available_threads;
 use sightscan_http::ServerOptions;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// No request may take longer, whatever its header says.
 pub(crate) const GREATEST_DEADLINE_MS: u64 = 600_000;
 pub(crate) const GREATEST_DEADLINE: Duration = Duration::from_millis(GREATEST_DEADLINE_MS);
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// The section `[serve]` of the configuration. Times are in milliseconds, sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +23,8 @@ pub(crate) const GREATEST_DEADLINE: Duration = Duration::from_millis(GREATEST_DE
 pub struct Config {
     /// The address to listen on; whoever starts the server binds it.
     pub listen: SocketAddr,
+    /// Whether other servers that say so, too, may listen on the same address: each connection goes to one of them.
+    pub share_port: bool,
     /// References of the models to serve; whoever starts the server loads them.
     pub models: Vec<String>,
     /// The runtime that they are loaded into.
@@ -63,6 +69,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8002)),
+            share_port: false,
             models: Vec::new(),
             engine: EngineChoice::Auto,
             threads: None,
@@ -105,6 +112,22 @@ impl Config {
         let instances = self.instances.unwrap_or(threads).min(threads);
         let per_instance = NonZeroUsize::new(threads.get() / instances.get()).unwrap_or(NonZeroUsize::MIN);
         Threads { instances, per_instance }
+    }
+
+    /// Listens where the configuration says.
+    ///
+    /// # Errors
+    /// When the address is taken by a server that does not share it, or is none of this machine.
+    pub fn bind(&self) -> std::io::Result<TcpListener> {
+        let socket = match self.listen {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // As tokio's own listeners: an address whose last server has just ended is free.
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(self.share_port)?;
+        socket.bind(self.listen)?;
+        socket.listen(BACKLOG)
     }
 
     pub(crate) fn deadline(&self) -> Duration {

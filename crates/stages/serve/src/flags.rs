@@ -13,6 +13,9 @@ pub struct Flags {
     /// Address to listen on; 0.0.0.0 lets other machines in [default: 127.0.0.1:8002].
     #[arg(long, value_name = "ADDRESS:PORT", env = "SIGHTSCAN_SERVE_LISTEN")]
     pub listen: Option<SocketAddr>,
+    /// Share the address with other servers that say so, too: each connection goes to one of them, by chance (SO_REUSEPORT).
+    #[arg(long, env = "SIGHTSCAN_SERVE_SHARE_PORT")]
+    pub share_port: bool,
     /// Threads that compute [default: all that this process may use].
     #[arg(long, value_name = "N", env = "SIGHTSCAN_SERVE_THREADS")]
     pub threads: Option<NonZeroUsize>,
@@ -44,6 +47,7 @@ impl Flags {
     pub fn apply(self, config: Config) -> Config {
         Config {
             listen: self.listen.unwrap_or(config.listen),
+            share_port: self.share_port || config.share_port,
             threads: self.threads.or(config.threads),
             instances: self.instances.or(config.instances),
             queue_depth: self.queue_depth.unwrap_or(config.queue_depth),

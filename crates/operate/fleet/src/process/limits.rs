@@ -12,9 +12,9 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// The time in which a quota of processor time is counted, in microseconds: the kernel's default.
 const PERIOD_US: u64 = 100_000;
 
-/// What a worker may use.
+/// What each worker of a pool may use, by a control group of its own.
 #[derive(Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     pool: String,
     version: Version,
     quota_us: Option<u64>,
@@ -34,7 +34,7 @@ impl Limits {
     ///
     /// # Errors
     /// When this machine lets nobody limit a process so.
-    pub(crate) fn of(config: &PoolConfig) -> Result<Option<Self>> {
+    pub fn of(config: &PoolConfig) -> Result<Option<Self>> {
         if config.cpus.is_none() && config.memory_mb.is_none() {
             return Ok(None);
         }
@@ -53,7 +53,10 @@ impl Limits {
     }
 
     /// Makes the group of a worker.
-    pub(crate) fn make(&self, worker: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make(&self, worker: &str) -> Result<()> {
         self.try_to_make(worker).map_err(|error| {
             self.remove(worker);
             Error::NoLimits { pool: self.pool.clone(), why: error.to_string() }
@@ -90,7 +93,10 @@ impl Limits {
     }
 
     /// Puts a process into the group of its worker.
-    pub(crate) fn enter(&self, worker: &str, pid: u32) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be put there; then it is not limited.
+    pub fn enter(&self, worker: &str, pid: u32) -> Result<()> {
         for folder in self.folders(worker) {
             fs_err::write(folder.join("cgroup.procs"), pid.to_string())?;
         }
@@ -98,10 +104,19 @@ impl Limits {
     }
 
     /// Removes the group of a worker that has ended.
-    pub(crate) fn remove(&self, worker: &str) {
+    pub fn remove(&self, worker: &str) {
         for folder in self.folders(worker).iter().filter(|folder| folder.exists()) {
             if let Err(error) = fs_err::remove_dir(folder) {
                 debug!(%error, "a control group stays");
+            }
+        }
+    }
+
+    /// Removes the group that holds those of the workers, once all of these are removed.
+    pub fn forget_pool(&self) {
+        for folder in self.trees().into_iter().map(|tree| self.pool_folder(tree)) {
+            if let Err(error) = fs_err::remove_dir(folder) {
+                debug!(%error, "the control group of a pool stays");
             }
         }
     }

@@ -1,0 +1,98 @@
+//! The experiment as its users run it: real workers, real plots, a printed report.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use sightscan_testkit::tiny;
+
+use crate::program::{failure_of, folder_with_model, sightscan, stdout_of};
+
+fn experiment(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = sightscan(data);
+    command.arg("experiment").args(arguments);
+    command
+}
+
+/// A folder of pictures in the data folder.
+fn pictures(data: &Path) {
+    let folder = data.join("inputfolder");
+    fs_err::create_dir(&folder).unwrap();
+    for number in 0..8 {
+        let picture = tiny::plain_picture([200, 128, 255], 64, 64);
+        fs_err::write(folder.join(format!("{number}.jpg")), picture).unwrap();
+    }
+}
+
+/// Pages of a PDF file, by the objects that are one.
+fn pages(pdf: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(pdf);
+    text.matches("/Type /Page").count() - text.matches("/Type /Pages").count()
+}
+
+#[test]
+fn w16_to_w18_an_experiment_is_measured_on_limited_workers_reported_and_bundled() {
+    let (folder, model) = folder_with_model();
+    let data = folder.path();
+    pictures(data);
+    let measured = |repeats| {
+        let model = model.to_str().unwrap();
+        let mut arguments = vec!["run", "--folder", "inputfolder", "--model", model, "--cpus", "0.5"];
+        arguments.extend(["--workers", "1,2", "--threads", "1,4", "--warm-up", "2", "--requests", "24"]);
+        arguments.extend(["--repeats", repeats]);
+        stdout_of(&mut experiment(data, &arguments))
+    };
+    let told = measured("1");
+    assert!(told.contains("4/4  workers 2, threads 4, repeat 1"), "{told}");
+    let told = measured("2");
+    assert!(told.contains("8 cells, 4 of them are measured already"), "{told}");
+
+    let table = data.join("experiment/cells.csv");
+    let table = fs_err::read_to_string(table).unwrap();
+    let lines: Vec<&str> = table.lines().skip(1).collect();
+    assert_eq!(lines.len(), 8, "{table}");
+    for line in lines {
+        let (front, by_worker) = line.rsplit_once(',').unwrap();
+        let answers: Vec<u64> = by_worker.split(' ').map(|count| count.parse().unwrap()).collect();
+        let workers: usize = front.split(',').next().unwrap().parse().unwrap();
+        assert_eq!((answers.len(), answers.iter().sum::<u64>()), (workers, 24), "{line}");
+    }
+
+    let mut report = experiment(data, &["report", "--author", "Ada", "--student-number", "123"]);
+    let told = stdout_of(&mut report);
+    assert!(!told.contains("no P"), "PNG and PDF are there: {told}");
+    let read = |name: &str| fs_err::read(data.join("experiment").join(name)).unwrap();
+    assert!(String::from_utf8(read("report.html")).unwrap().contains("Ada"));
+    assert!(
+        read("response-times.png").starts_with(b"\x89PNG") && read("performance.png").starts_with(b"\x89PNG")
+    );
+    assert!((1..=2).contains(&pages(&read("report.pdf"))), "{told}");
+
+    let advice = stdout_of(&mut experiment(data, &["predict", "--rate", "1", "--p95", "30s", "--json"]));
+    let advice: Value = serde_json::from_str(&advice).unwrap();
+    assert_eq!(advice["workers"], 1, "{advice}");
+
+    let told = stdout_of(&mut experiment(data, &["bundle", "--out", "course.zip"]));
+    assert!(told.contains("course.zip"), "{told}");
+    assert!(fs_err::read(data.join("course.zip")).unwrap().starts_with(b"PK"));
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_with_what_to_do() {
+    let (folder, model) = folder_with_model();
+    let data = folder.path();
+    pictures(data);
+    let told = failure_of(&mut experiment(data, &["report", "nowhere"]));
+    assert!(told.contains("experiment run --out nowhere"), "{told}");
+    let model = model.to_str().unwrap();
+    let told = failure_of(&mut experiment(data, &["run", "--folder", "inputfolder", "--workers", "0"]));
+    assert!(told.contains("--workers"), "{told}");
+    let missing = data.join("missing.onnx");
+    let arguments =
+        ["run", "--folder", "inputfolder", "--workers", "1", "--model", missing.to_str().unwrap()];
+    let told = failure_of(&mut experiment(data, &arguments));
+    assert!(told.contains("worker-1 has ended") && told.contains("missing.onnx"), "{told}");
+    let other = ["run", "--folder", "inputfolder", "--workers", "1", "--model", model];
+    let told = failure_of(&mut experiment(data, &other));
+    assert!(told.contains("another folder"), "the folder holds the experiment of another model: {told}");
+}
