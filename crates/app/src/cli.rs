@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Worker(sightscan_roles::flags::WorkerFlags),
     /// Plan periodically what there is to do; of several schedulers one leads.
     Scheduler(sightscan_roles::flags::SchedulerFlags),
+    /// Ask a role how it is: ready, or why not.
+    Health(sightscan_roles::health::Flags),
     /// See the pools of workers, and check that no request is lost.
     Fleet(sightscan_roles::fleet::Flags),
     /// Find a city's sights and pictures of them, now, from the shell.

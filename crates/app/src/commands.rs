@@ -35,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Up(arguments) => roles::up(arguments, read(Config::for_up())?),
         Command::Api(arguments) => roles::api(arguments, read(Config::default())?),
         Command::Worker(arguments) => roles::worker(arguments, read(Config::default())?),
+        Command::Health(flags) => Ok(flags.ask().map(|()| ExitCode::SUCCESS)?),
         Command::Fleet(arguments) => fleet::run(arguments, read(Config::default())?),
         Command::Scheduler(arguments) => roles::scheduler(arguments, read(Config::default())?),
         Command::Crawl(arguments) => crawl::run(arguments, read(Config::default())?),

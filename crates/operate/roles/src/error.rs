@@ -56,6 +56,22 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Nobody tells how he is.
+    #[error("{address} does not answer: {source}; is a role running there? Address and port are those of its `--listen` or `--admin-listen`")]
+    Silent {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A role that wants no requests yet, or no more.
+    #[error("{address} is not ready: {answer}")]
+    NotReady {
+        /// The address.
+        address: SocketAddr,
+        /// What it says itself.
+        answer: String,
+    },
     /// The network of detection.
     #[error(transparent)]
     Serve(#[from] sightscan_serve::StartError),

@@ -13,6 +13,7 @@ mod error;
 pub mod exchange;
 pub mod flags;
 pub mod fleet;
+pub mod health;
 pub mod label;
 mod labelling;
 mod listener;
