@@ -6,6 +6,7 @@ mod course;
 #[cfg(feature = "browser")]
 mod crawl_flags;
 mod demo;
+mod deploy;
 mod detect;
 mod elastic;
 mod exchange;

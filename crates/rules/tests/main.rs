@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+mod deploy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
