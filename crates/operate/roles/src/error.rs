@@ -57,7 +57,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Nobody tells how he is.
-    #[error("{address} does not answer: {source}; is a role running there? Address and port are those of its `--listen` or `--admin-listen`")]
+    #[error(
+        "{address} does not answer: {source}; is a role running there? Address and port are those of its `--listen` or `--admin-listen`"
+    )]
     Silent {
         /// The address.
         address: SocketAddr,

@@ -31,8 +31,8 @@ impl Flags {
     /// # Errors
     /// When nobody answers, or whoever answers wants no requests; the reasons are told.
     pub fn ask(&self) -> Result<()> {
-        let answer = exchange(self.address)
-            .map_err(|source| Error::Silent { address: self.address, source })?;
+        let answer =
+            exchange(self.address).map_err(|source| Error::Silent { address: self.address, source })?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         match head.split_ascii_whitespace().nth(1) {
             Some("200") => Ok(()),
