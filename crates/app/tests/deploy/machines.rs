@@ -7,29 +7,6 @@ use std::process::{Command, Stdio};
 use super::{postgres, read, root};
 use crate::program::*;
 
-/// The text behind a key of YAML, without its indentation.
-fn block<'a>(text: &'a str, key: &str) -> String {
-    let (_, rest) = text.split_once(key).unwrap_or_else(|| panic!("no {key}"));
-    let lines: Vec<&'a str> = rest.lines().skip(1).collect();
-    let depth = lines[0].len() - lines[0].trim_start().len();
-    let inside =
-        lines.iter().take_while(|line| line.is_empty() || line.len() - line.trim_start().len() >= depth);
-    inside.map(|line| line.get(depth..).unwrap_or("").to_owned() + "\n").collect()
-}
-
-/// Replaces what the template fills in.
-fn filled(text: &str) -> String {
-    let values = [
-        ("MostWorkers", "19"),
-        ("HostName", "sightscan.example.org"),
-        ("Detect", "https://sqs.eu-central-1.amazonaws.com/1/a"),
-    ];
-    let text = values
-        .iter()
-        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));
-    text.replace("${", "a").replace('}', "")
-}
-
 /// Has the program read settings; it prints the schema and does nothing.
 fn takes(settings: &str, what: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -106,11 +83,16 @@ fn started(machine: &Path, arguments: &[&str]) {
 #[test]
 fn i18_a_fresh_machine_starts_its_worker_which_looks_for_work_and_ends_by_itself() {
     let machine = tempfile::tempdir().unwrap();
+    let text = read("deploy/aws/worker-user-data").replace("\\\n", " ");
+    let (_, call) = text.split_once("exec /usr/local/lib/sightscan/start ").unwrap();
     let database = format!("DATABASE_URL=sqlite:{}", machine.path().join("sightscan.db").display());
-    started(
-        machine.path(),
-        &["worker", "/sightscan/settings", "secret", "SIGHTSCAN_WORKER_DETECT=db:", &database],
-    );
+    let here = |word: &str| match word.split_once('=') {
+        Some(("SIGHTSCAN_WORKER_DETECT", _)) => "SIGHTSCAN_WORKER_DETECT=db:".to_owned(),
+        Some(("PGHOST", _)) => database.clone(),
+        _ => word.to_owned(),
+    };
+    let words: Vec<String> = call.split_whitespace().map(here).collect();
+    started(machine.path(), &words.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(
         fs_err::read_to_string(machine.path().join("systemctl")).unwrap(),
         "start sightscan-worker.service\n"
