@@ -7,6 +7,30 @@ use std::process::{Command, Stdio};
 use super::{postgres, read, root};
 use crate::program::*;
 
+/// The text behind a key of YAML, without its indentation.
+fn block<'a>(text: &'a str, key: &str) -> String {
+    let (_, rest) = text.split_once(key).unwrap_or_else(|| panic!("no {key}"));
+    let lines: Vec<&'a str> = rest.lines().skip(1).collect();
+    let depth = lines[0].len() - lines[0].trim_start().len();
+    let inside =
+        lines.iter().take_while(|line| line.is_empty() || line.len() - line.trim_start().len() >= depth);
+    inside.map(|line| line.get(depth..).unwrap_or("").to_owned() + "\n").collect()
+}
+
+/// Replaces what the template fills in.
+fn filled(text: &str) -> String {
+    let values = [
+        ("MostWorkers", "19"),
+        ("TrainerPool", ""),
+        ("HostName", "sightscan.example.org"),
+        ("Detect", "https://sqs.eu-central-1.amazonaws.com/1/a"),
+    ];
+    let text = values
+        .iter()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));
+    text.replace("${", "a").replace('}', "")
+}
+
 /// Has the program read settings; it prints the schema and does nothing.
 fn takes(settings: &str, what: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -20,6 +44,19 @@ fn takes(settings: &str, what: &str) {
 #[test]
 fn row_63_the_settings_of_compose_are_taken() {
     takes(&read("deploy/compose/sightscan.toml"), "compose");
+}
+
+#[test]
+fn row_63_the_settings_of_clusters_and_of_machines_are_taken() {
+    for overlay in ["kind", "eks"] {
+        takes(&block(&read(&format!("deploy/k8s/{overlay}/settings.yaml")), "sightscan.toml: |"), overlay);
+    }
+    let template = read("deploy/aws/sightscan.yaml");
+    let settings = filled(&block(&template, "Value: !Sub\n        - |"));
+    takes(&settings, "EC2 without a trainer");
+    let trainer = filled(&block(&template, "- HasTrainer\n            - !Sub |"));
+    assert!(trainer.contains("jobs:train"), "{trainer}");
+    takes(&(settings + &trainer), "EC2 with a trainer");
 }
 
 #[test]
