@@ -10,7 +10,7 @@ use serde_json::Value;
 use sightscan_testkit::tiny;
 
 use crate::program::*;
-use crate::roles::{get, role};
+use crate::roles::{call, get, request_city, role};
 
 /// The workers that there may be.
 const MAX: usize = 4;
@@ -140,4 +140,69 @@ fn a_pool_that_cannot_be_meant_is_refused_by_name() {
     let mut command = role(folder.path(), "fleet");
     let error = failure_of(command.env("SIGHTSCAN_CONFIG", &settings).arg("status"));
     assert!(error.contains("two pools are named `rome`"), "{error}");
+}
+
+#[test]
+fn a_pool_of_jobs_has_a_worker_while_there_are_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    // The crawl cannot be done: it fails, and is tried again later.
+    let settings = "[crawl.services]\nwikidata = \"http://127.0.0.1:9\"\n[[pool]]\nname = \"crawl\"\nqueue = \"jobs:crawl\"\n\
+                    idle_seconds = 1\ncool_down_seconds = 2\n";
+    fs_err::write(data.join("pool.toml"), settings).unwrap();
+    let mut command = with_pool(data, "api");
+    // What says to this process what it looks at is none of its workers' business.
+    command.env("SIGHTSCAN_WORKER_DETECT", "db:").args(["--listen", "127.0.0.1:0", "--controller"]);
+    let tier = Server::launch(command);
+    assert_eq!(workers(data), [] as [Value; 0]);
+    request_city(&tier, "Berlin");
+    let job = || get(&tier.url("/v1/jobs?queue=crawl"))["items"][0].clone();
+    let mut seen = false;
+    until("a worker has tried", || {
+        seen |= !workers(data).is_empty();
+        job()["attempts"].as_u64().is_some_and(|attempts| attempts > 0)
+    });
+    until("the worker is seen", || {
+        seen |= !workers(data).is_empty();
+        seen
+    });
+    let pool = status(data)["pools"][0].clone();
+    assert_eq!((&pool["queue"], &pool["failure"]), (&"jobs:crawl".into(), &Value::Null), "{pool}");
+    let cancel = format!("/v1/jobs/{}/cancel", job()["id"].as_str().unwrap());
+    call(reqwest::Method::POST, &tier.url(&cancel), None);
+    until("nobody is left", || workers(data).is_empty());
+}
+
+#[test]
+fn a_pool_that_cannot_be_asked_hides_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("pool.toml");
+    let pools = "[[pool]]\nname = \"far\"\ndriver = \"ec2\"\n[pool.ec2]\nlaunch_template = \"worker\"\n[[pool]]\nname = \"near\"\n";
+    fs_err::write(&settings, pools).unwrap();
+    let asked = |arguments: &[&str]| {
+        let mut command = role(folder.path(), "fleet");
+        command.env("SIGHTSCAN_CONFIG", &settings).env("AWS_REGION", "eu-central-1");
+        command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+        command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").args(arguments);
+        stdout_of(&mut command)
+    };
+    let status: Value = serde_json::from_str(&asked(&["status", "--json"])).unwrap();
+    let failure = status["pools"][0]["failure"].as_str().unwrap();
+    assert!(failure.contains("DescribeInstances") && failure.contains("AWS_ENDPOINT_URL"), "{failure}");
+    assert_eq!(status["pools"][1]["failure"], Value::Null);
+    let table = asked(&["status"]);
+    assert!(
+        table.contains("\nnear ") && table.contains("\nfar goes on with the workers that it has: "),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_pool_of_jobs_that_nobody_knows_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("pool.toml");
+    fs_err::write(&settings, "[[pool]]\nqueue = \"jobs:paint\"\n").unwrap();
+    let mut command = role(folder.path(), "fleet");
+    let error = failure_of(command.env("SIGHTSCAN_CONFIG", &settings).arg("status"));
+    assert!(error.contains("`paint`"), "{error}");
 }

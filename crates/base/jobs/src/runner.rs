@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::backoff::Backoff;
 use crate::handler::Registry;
 use crate::metrics::Metrics;
-use crate::observer::{Event, Observer, StageJob};
+use crate::observer::{Event, Observer, StageJob, Watcher};
 use crate::run::Observed;
 use attempt::{Attempt, Outcome};
 use outage::Outage;
@@ -57,6 +57,8 @@ pub struct RunnerConfig {
     pub worker: String,
     /// How long a job waits that failed.
     pub backoff: Backoff,
+    /// Who is told what the worker does.
+    pub watcher: Option<Arc<dyn Watcher>>,
 }
 
 impl Default for RunnerConfig {
@@ -72,6 +74,7 @@ impl Default for RunnerConfig {
             exit_when_idle: None,
             worker: worker_name(),
             backoff: Backoff::default(),
+            watcher: None,
         }
     }
 }
@@ -226,6 +229,9 @@ impl Loop {
             }
         }
         listening.abort();
+        if let Some(watcher) = &self.shared.config.watcher {
+            watcher.drain();
+        }
         while let Some(ended) = self.running.join_next().await {
             self.ended(ended);
         }
@@ -261,8 +267,15 @@ impl Loop {
     fn start(&mut self, claim: Claim) {
         let place = self.places.take(&claim.job.name);
         let attempt = Attempt::new(Arc::clone(&self.shared), claim, self.stop.clone());
+        let (watcher, begun) = (self.shared.config.watcher.clone(), Instant::now());
         self.running.spawn(async move {
+            if let Some(watcher) = &watcher {
+                watcher.begin();
+            }
             let outcome = attempt.run().await;
+            if let Some(watcher) = &watcher {
+                watcher.end(begun.elapsed());
+            }
             drop(place);
             outcome
         });

@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 
 mod address;
+#[cfg(feature = "cloud")]
+pub mod aws;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;

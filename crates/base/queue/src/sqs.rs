@@ -8,17 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_config::BehaviorVersion;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::config::{Credentials, Region};
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
     QueueAttributeName, SendMessageBatchRequestEntry,
 };
 
-use crate::expiry;
-use crate::{Broker, Delivery, Depth, Error, Queue, Receipt, Result};
+use crate::{Broker, Delivery, Depth, Error, Queue, Receipt, Result, aws, expiry};
 
 /// Bytes of the largest message, and of all that are sent in one request.
 const GREATEST: usize = 256 << 10;
@@ -58,7 +55,7 @@ impl SqsBroker {
     /// # Errors
     /// When the service cannot be reached or does not let us in.
     pub async fn open(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let client = client(variable).await;
+        let client = Client::new(&aws::access("SQS", variable).await);
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();
         let url = made(&client, &name).await?;
         let dead = Some(made(&client, &format!("{name}-dead")).await?);
@@ -320,25 +317,6 @@ fn delivery(message: Message) -> Delivery {
         receives: count.unwrap_or(1),
         receipt: Receipt::new(message.receipt_handle.unwrap_or_default()),
     }
-}
-
-/// A client by these variables; what they do not say comes from Amazon's usual places, such as files and roles.
-async fn client(variable: impl Fn(&str) -> Option<String>) -> Client {
-    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    if let Some(region) = set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")) {
-        loader = loader.region(Region::new(region));
-    }
-    if let Some(url) = set("AWS_ENDPOINT_URL_SQS").or_else(|| set("AWS_ENDPOINT_URL")) {
-        loader = loader.endpoint_url(url);
-    }
-    // The original system's name for the secret key is the second one.
-    let secret = set("AWS_SECRET_ACCESS_KEY").or_else(|| set("AWS_ACCESS_KEY"));
-    if let (Some(id), Some(secret)) = (set("AWS_ACCESS_KEY_ID"), secret) {
-        let keys = Credentials::new(id, secret, set("AWS_SESSION_TOKEN"), None, "variables");
-        loader = loader.credentials_provider(keys);
-    }
-    Client::new(&loader.load().await)
 }
 
 /// The address of the queue of this name, which is made where it is missing.

@@ -285,6 +285,17 @@ pub async fn depth(database: &Database, queue: &str) -> Result<Depth> {
     .await
 }
 
+/// How many jobs of a queue are dead.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn dead(database: &Database, queue: &str) -> Result<i64> {
+    let statement =
+        sql("SELECT COUNT(*) FROM jobs_archive WHERE outcome = 'dead' AND queue = $1").bind(queue);
+    let (dead,): (i64,) = statement.one(&mut database.session().await?).await?;
+    Ok(dead)
+}
+
 /// Cancels a job: one that waits at once, one that runs by a request to its worker.
 ///
 /// # Errors

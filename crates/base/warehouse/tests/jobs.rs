@@ -30,6 +30,7 @@ on_both_engines![
     a_dead_job_is_not_retried_beside_a_live_one_of_its_key,
     jobs_are_listed_by_pages_live_and_finished_alike,
     a_queue_has_a_depth,
+    the_dead_of_a_queue_are_counted,
     finished_jobs_are_forgotten_by_age,
 ];
 
@@ -371,6 +372,19 @@ async fn a_queue_has_a_depth(test: TestDatabase) {
     let expected = jobs::Depth { waiting_due: 1, waiting_later: 1, running: 1, oldest_due: Some(7) };
     assert_eq!(depth, expected);
     assert_eq!(jobs::depth(&test.database, "none").await.unwrap(), jobs::Depth::default());
+}
+
+async fn the_dead_of_a_queue_are_counted(test: TestDatabase) {
+    for _ in 0..2 {
+        enqueue(&test.database, WHATEVER).await;
+        assert!(bury(&test.database, &claim(&test.database, LONG).await.unwrap()).await);
+    }
+    let cancelled = enqueue(&test.database, WHATEVER).await;
+    let mut transaction = test.database.begin().await.unwrap();
+    jobs::cancel(&mut transaction, cancelled.id, "too dear", 1).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(jobs::dead(&test.database, "walls").await.unwrap(), 2);
+    assert_eq!(jobs::dead(&test.database, "floors").await.unwrap(), 0);
 }
 
 async fn finished_jobs_are_forgotten_by_age(test: TestDatabase) {

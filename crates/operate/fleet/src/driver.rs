@@ -55,6 +55,21 @@ pub trait Driver: Send + Sync + Debug {
     /// # Errors
     /// When one cannot be asked.
     async fn drain(&self, ids: &[String]) -> Result<()>;
+
+    /// Workers that must end whatever they do, by what was seen when their pool was last asked for its members.
+    fn overdue(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether it costs something to ask for the workers, so that nobody does while there is nothing to do and nobody was there.
+    fn is_asking_costly(&self) -> bool {
+        false
+    }
+
+    /// Where nobody knows what a busy worker really does: it is idle when there has been no work for so long.
+    fn unused_after(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The mean time of a picture over all workers that have measured it.

@@ -1,7 +1,7 @@
 //! What can go wrong with a pool.
 
 /// Shorthand for what the functions of this crate return.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a pool cannot be looked after now.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,15 @@ pub enum Error {
         /// What is wrong and what to set.
         why: String,
     },
+    /// Amazon EC2.
+    #[cfg(feature = "cloud")]
+    #[error(transparent)]
+    Ec2(#[from] crate::ec2::Fault),
+    /// This program has no such driver.
+    #[error(
+        "this program was built without the feature `cloud`, which the driver of the pool `{0}` needs; use `process`"
+    )]
+    NotBuiltIn(String),
     /// This machine lets nobody limit a process as the pool says.
     #[error(
         "workers of the pool `{pool}` cannot be limited: {why}; leave out `cpus` and `memory_mb`, or run where control groups may be made"

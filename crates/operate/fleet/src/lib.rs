@@ -1,23 +1,29 @@
 //! Pools of workers that come and go with the work.
 //!
-//! A [`Pool`] is a queue, who starts and ends its workers (a [`Driver`]), how many there may be, and a [`Policy`] that says how
+//! A [`Pool`] is what waits (a [`Backlog`]), who starts and ends its workers (a [`Driver`]), how many there may be, and a [`Policy`] that says how
 //! many are wanted. A [`Controller`] looks at each pool every few seconds. Nothing is lost by whatever it does: workers end by
 //! themselves when the queue stays empty, a worker that is asked to end finishes what it has, and the messages of one that dies
 //! come back.
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod config;
 mod controller;
 mod driver;
+#[cfg(feature = "cloud")]
+mod ec2;
 mod error;
 mod policy;
 mod pool;
 mod process;
 mod report;
 
-pub use config::{DriverKind, PoolConfig, RuleName};
+pub use backlog::Backlog;
+pub use config::{DriverKind, Ec2Config, PoolConfig, RuleName};
 pub use controller::{Controller, Leader};
 pub use driver::{Driver, Member, State};
+#[cfg(feature = "cloud")]
+pub use ec2::{Ec2Driver, Ec2InstanceDriver, Fault};
 pub use error::{Error, Result};
 pub use policy::{History, Policy, Rule, Sample};
 pub use pool::{Pool, PoolStatus};

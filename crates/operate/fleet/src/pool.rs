@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use sightscan_queue::{Depth, Queue};
-use tracing::info;
+use sightscan_queue::Depth;
+use tracing::{info, warn};
 
+use crate::backlog::Backlog;
 use crate::config::PoolConfig;
 use crate::driver::{Driver, Member, State, service};
 use crate::error::Result;
@@ -16,13 +17,17 @@ use crate::policy::{History, Policy, Sample};
 #[derive(Debug)]
 pub struct Pool {
     config: PoolConfig,
-    queue: Arc<dyn Queue>,
+    backlog: Box<dyn Backlog>,
     driver: Arc<dyn Driver>,
     policy: Policy,
     history: History,
     begun: Instant,
     /// How long a picture took when it was last measured: workers take their measurements with them.
     service: Option<Duration>,
+    /// Whether somebody may be there: true until nobody was seen.
+    is_watched: bool,
+    /// When there was last something to do.
+    worked_at: Instant,
 }
 
 /// How a pool is.
@@ -44,6 +49,8 @@ pub struct PoolStatus {
     pub accepted: Option<u64>,
     /// The workers.
     pub workers: Vec<Member>,
+    /// Why it cannot be looked after, or not be looked at; then the numbers may be those of what was reached.
+    pub failure: Option<String>,
 }
 
 impl PoolStatus {
@@ -55,9 +62,19 @@ impl PoolStatus {
 
 impl Pool {
     /// A pool that nobody has looked at yet.
-    pub fn new(config: PoolConfig, queue: Arc<dyn Queue>, driver: Arc<dyn Driver>) -> Self {
+    pub fn new(config: PoolConfig, backlog: impl Backlog + 'static, driver: Arc<dyn Driver>) -> Self {
         let (policy, begun) = (config.policy(), Instant::now());
-        Self { config, queue, driver, policy, history: History::default(), begun, service: None }
+        Self {
+            config,
+            backlog: Box::new(backlog),
+            driver,
+            policy,
+            history: History::default(),
+            begun,
+            service: None,
+            is_watched: true,
+            worked_at: begun,
+        }
     }
 
     /// Its name.
@@ -65,19 +82,33 @@ impl Pool {
         &self.config.name
     }
 
-    /// How it is.
-    ///
-    /// # Errors
-    /// When the queue or the workers cannot be asked.
-    pub async fn status(&self) -> Result<PoolStatus> {
-        let (depth, workers) = (self.queue.depth().await?, self.driver.members().await?);
-        Ok(self.described(depth, workers))
+    /// How it is. What cannot be asked for is told in it, so that one that fails hides nothing of the others.
+    pub async fn status(&self) -> PoolStatus {
+        let (depth, workers) = tokio::join!(self.backlog.depth(), self.driver.members());
+        let failure = depth.as_ref().err().or(workers.as_ref().err()).map(ToString::to_string);
+        let status = self.described(depth.unwrap_or_default(), workers.unwrap_or_default());
+        PoolStatus { failure, ..status }
     }
 
-    fn described(&self, depth: Depth, workers: Vec<Member>) -> PoolStatus {
+    fn described(&self, depth: Depth, mut workers: Vec<Member>) -> PoolStatus {
+        let is_unused = self.is_unused(&depth);
+        for worker in workers.iter_mut().filter(|worker| is_unused && worker.state == State::Busy) {
+            worker.state = State::Idle;
+        }
         let Depth { accepted, waiting, in_flight, dead } = depth;
-        let (name, queue, max) = (self.config.name.clone(), self.config.queue.clone(), self.config.max);
-        PoolStatus { name, queue, max, waiting, in_flight, dead, accepted, workers }
+        let (name, queue, max) = (self.config.name.clone(), self.config.queue.clone(), self.config.most());
+        PoolStatus { name, queue, max, waiting, in_flight, dead, accepted, workers, failure: None }
+    }
+
+    /// Whether there has been no work for so long that nobody can be busy whose driver does not know.
+    fn is_unused(&self, depth: &Depth) -> bool {
+        let after = self.driver.unused_after();
+        is_empty(depth) && after.is_some_and(|after| self.worked_at.elapsed() >= after)
+    }
+
+    /// Forgets who was there: somebody else looks after the pool meanwhile.
+    pub(crate) fn rest(&mut self) {
+        self.is_watched = true;
     }
 
     /// Looks, and starts or ends workers.
@@ -85,7 +116,8 @@ impl Pool {
     /// # Errors
     /// When the queue or the driver fails; then the workers that are there go on.
     pub async fn turn(&mut self) -> Result<PoolStatus> {
-        let status = self.status().await?;
+        let status = self.look().await?;
+        self.end_overdue().await?;
         let leaving = status.count(State::Draining);
         let current = status.workers.len() - leaving;
         self.service = service(&status.workers).or(self.service);
@@ -99,7 +131,7 @@ impl Pool {
         let desired = self.policy.desired(&mut self.history, &sample);
         if desired > current {
             // Those that finish what they have count until they are gone.
-            let room = self.config.max.saturating_sub(status.workers.len());
+            let room = status.max.saturating_sub(status.workers.len());
             self.grow((desired - current).min(room), &status).await?;
         } else if desired < current {
             self.shrink(current - desired, &status).await?;
@@ -107,7 +139,31 @@ impl Pool {
         Ok(status)
     }
 
-    async fn grow(&self, count: usize, status: &PoolStatus) -> Result<()> {
+    async fn look(&mut self) -> Result<PoolStatus> {
+        let depth = self.backlog.depth().await?;
+        if !is_empty(&depth) {
+            self.worked_at = Instant::now();
+        }
+        let is_at_rest = is_empty(&depth) && self.config.min == 0 && !self.is_watched;
+        let workers = if is_at_rest && self.driver.is_asking_costly() {
+            Vec::new()
+        } else {
+            self.driver.members().await?
+        };
+        self.is_watched = !workers.is_empty();
+        Ok(self.described(depth, workers))
+    }
+
+    async fn end_overdue(&self) -> Result<()> {
+        let ids = self.driver.overdue();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        warn!(pool = self.config.name, workers = ids.join(","), "past the deadline: ended whatever they do");
+        self.driver.drain(&ids).await
+    }
+
+    async fn grow(&mut self, count: usize, status: &PoolStatus) -> Result<()> {
         if count > 0 {
             info!(
                 pool = self.config.name,
@@ -116,6 +172,8 @@ impl Pool {
                 workers = status.workers.len(),
                 "more workers"
             );
+            // Also where it fails: some may have been started.
+            self.is_watched = true;
             self.driver.start(count).await?;
         }
         Ok(())
@@ -136,4 +194,8 @@ impl Pool {
         }
         Ok(())
     }
+}
+
+fn is_empty(depth: &Depth) -> bool {
+    depth.waiting + depth.in_flight == 0
 }

@@ -1,5 +1,7 @@
-//! Pools of real processes.
+//! Pools of real processes, and of machines.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+mod ec2;
 
 use std::path::Path;
 use std::process::Command;

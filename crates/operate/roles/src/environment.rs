@@ -5,6 +5,7 @@
 
 use std::str::FromStr;
 
+use sightscan_fleet::DriverKind;
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -85,13 +86,10 @@ pub const VARIABLES: &[Variable] = &[
         "MIN_IMAGE_NUMBER_PER_LABEL",
         Meaning::Number(|config, value| config.cities.min_images_per_label = value),
     ),
-    open(
-        "MTS_EC2_INSTANCE_ID",
-        Meaning::ReadBy("the pool of trainers, which this version does not have yet"),
-    ),
-    open("AWS_REGION", Meaning::ReadBy("the object store, where it is s3://…")),
-    secret("AWS_ACCESS_KEY_ID", Meaning::ReadBy("the object store, where it is s3://…")),
-    secret("AWS_ACCESS_KEY", Meaning::ReadBy("the object store, where it is s3://…")),
+    open("MTS_EC2_INSTANCE_ID", Meaning::Text(set_trainer)),
+    open("AWS_REGION", Meaning::ReadBy("whatever is asked of Amazon")),
+    secret("AWS_ACCESS_KEY_ID", Meaning::ReadBy("whatever is asked of Amazon")),
+    secret("AWS_ACCESS_KEY", Meaning::ReadBy("whatever is asked of Amazon")),
     open(
         "API_ENDPOINT_URL",
         Meaning::Text(|config, value| {
@@ -118,6 +116,14 @@ pub const VARIABLES: &[Variable] = &[
         Meaning::Lost("training is a job: start `sightscan worker --jobs train` on a machine with a GPU"),
     ),
 ];
+
+/// The prepared machine of the pools that have none of their own.
+fn set_trainer(config: &mut Config, instance: &str) {
+    for pool in config.pool.iter_mut().filter(|pool| pool.driver == DriverKind::Ec2Instance) {
+        let ec2 = pool.ec2.get_or_insert_default();
+        ec2.instance.get_or_insert_with(|| instance.to_owned());
+    }
+}
 
 /// A `.env` file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +213,7 @@ impl Variable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sightscan_fleet::{Ec2Config, PoolConfig};
 
     fn apply_one(name: &str, value: &str) -> Result<Config, BadVariable> {
         let mut config = Config::default();
@@ -248,6 +255,24 @@ mod tests {
         assert_eq!(config.cities.public_url.as_deref(), Some("https://api.example"));
         let config = apply_one("ALLOWED_HOSTS", "a.example, b.example").unwrap();
         assert_eq!(config.cities.allowed_hosts, ["a.example", "b.example"]);
+    }
+
+    #[test]
+    fn the_trainers_machine_is_that_of_pools_that_have_none() {
+        let of = |instance: Option<&str>, driver: DriverKind| {
+            let ec2 = Ec2Config { instance: instance.map(str::to_owned), ..Ec2Config::default() };
+            PoolConfig { driver, ec2: Some(ec2), ..PoolConfig::default() }
+        };
+        let pool = vec![
+            of(None, DriverKind::Ec2Instance),
+            of(Some("i-2"), DriverKind::Ec2Instance),
+            of(None, DriverKind::Ec2),
+        ];
+        let mut config = Config { pool, ..Config::default() };
+        apply(&mut config, |name| (name == "MTS_EC2_INSTANCE_ID").then(|| "i-1".to_owned())).unwrap();
+        let machines: Vec<_> =
+            config.pool.iter().map(|pool| pool.ec2.as_ref().unwrap().instance.as_deref()).collect();
+        assert_eq!(machines, [Some("i-1"), Some("i-2"), None]);
     }
 
     #[test]

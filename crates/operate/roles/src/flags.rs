@@ -129,7 +129,7 @@ pub struct WorkerFlags {
     #[arg(long, value_name = "SECONDS", env = "SIGHTSCAN_WORKER_EXIT_WHEN_IDLE")]
     exit_when_idle: Option<u64>,
     /// File in which the worker tells its pool what it does; pools give it.
-    #[arg(long, value_name = "FILE", hide = true, requires = "detect")]
+    #[arg(long, value_name = "FILE", hide = true)]
     report: Option<PathBuf>,
 }
 
@@ -175,7 +175,10 @@ impl WorkerFlags {
                 exit_when_idle,
                 report: self.report,
             }),
-            None => WorkerKind::Jobs(WorkerOptions { queues: self.work.jobs, exit_when_idle }),
+            None => {
+                let (queues, report) = (self.work.jobs, self.report);
+                WorkerKind::Jobs(WorkerOptions { queues, exit_when_idle, report })
+            }
         };
         Ok((setup, kind))
     }

@@ -1,5 +1,6 @@
 //! Pools of workers: what is configured, put together and looked after.
 
+mod backlog;
 mod flags;
 pub(crate) mod http;
 mod ledger;
@@ -12,22 +13,27 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sightscan_fleet::{
-    Controller, DriverKind, Leader, Pool, PoolConfig, PoolStatus, ProcessDriver, Program, Reporter,
+    Controller, Driver, DriverKind, Leader, Pool, PoolConfig, PoolStatus, ProcessDriver, Program, Reporter,
 };
+#[cfg(feature = "cloud")]
+use sightscan_fleet::{Ec2Driver, Ec2InstanceDriver};
 use sightscan_jobs::worker_name;
 use sightscan_serve::Objects;
 use sightscan_serve::elastic::Progress;
-use sightscan_warehouse::{Database, Warehouse, leaderships};
+use sightscan_warehouse::{Database, Warehouse, leaderships, settings};
 use tracing::warn;
 
 pub use flags::{Command, Flags};
 pub use ledger::{Ledger, check};
 pub use view::table;
 
-use crate::Stop;
 use crate::elastic::{broker, objects};
 use crate::error::{Error, Result};
 use crate::setup::Setup;
+#[cfg(feature = "cloud")]
+use crate::storage::variable;
+use crate::{QUEUES, Stop};
+use backlog::Jobs;
 
 /// The folder of the workers' reports in the data folder.
 const FOLDER: &str = "fleet";
@@ -38,8 +44,12 @@ const ROLE: &str = "fleet";
 /// Whoever leads is followed by another after so long without a sign, in milliseconds.
 const LEADERSHIP_MS: i64 = 15_000;
 
-/// What says to this process which jobs it takes means nothing to workers that look at pictures.
-const NOT_FOR_WORKERS: [&str; 2] = ["SIGHTSCAN_WORKER_JOBS", "SIGHTSCAN_WORKER_CONCURRENCY"];
+/// The setting of the database that tells why a pool fails begins so, and ends with the pool's name.
+const FAILURE: &str = "fleet-failure-";
+
+/// What says to this process which jobs it takes or which queue it looks at means nothing to workers that are told.
+const NOT_FOR_WORKERS: [&str; 3] =
+    ["SIGHTSCAN_WORKER_JOBS", "SIGHTSCAN_WORKER_CONCURRENCY", "SIGHTSCAN_WORKER_DETECT"];
 
 /// Looks after the pools that are configured, until `stop`. Where that cannot begin, the role that wanted it ends.
 pub(crate) async fn control(setup: &Setup, warehouse: &Warehouse, stop: Stop) -> Result<()> {
@@ -78,6 +88,13 @@ impl Leader for Leadership {
             }
         }
     }
+
+    async fn note(&self, pool: &str, failure: Option<&str>) {
+        let name = format!("{FAILURE}{pool}");
+        if let Err(error) = settings::set(&self.database, &name, failure.unwrap_or_default()).await {
+            warn!(pool, %error, "others do not learn how the pool is");
+        }
+    }
 }
 
 impl Leadership {
@@ -96,27 +113,44 @@ async fn pools(setup: &Setup, warehouse: &Warehouse, acts: bool) -> Result<Vec<P
         if pools.iter().any(|pool| pool.name() == config.name) {
             return Err(Error::SamePool(config.name.clone()));
         }
-        let broker = broker(&config.queue.parse()?, warehouse).await?;
-        let folder = setup.data.join(FOLDER).join(&config.name);
-        let driver = match config.driver {
-            DriverKind::Process if acts => ProcessDriver::new(config, program(setup, config)?, &folder)?,
-            DriverKind::Process => ProcessDriver::observer(config, program(setup, config)?, &folder)?,
+        let driver = driver(setup, config, acts).await?;
+        let pool = match config.jobs() {
+            Some(jobs) if QUEUES.contains(&jobs) => {
+                Pool::new(config.clone(), Jobs::new(&warehouse.database, jobs), driver)
+            }
+            Some(unknown) => return Err(Error::UnknownQueue(unknown.to_owned())),
+            None => {
+                let broker = broker(&config.queue.parse()?, warehouse).await?;
+                Pool::new(config.clone(), broker.requests(), driver)
+            }
         };
-        pools.push(Pool::new(config.clone(), broker.requests(), Arc::new(driver)));
+        pools.push(pool);
     }
     Ok(pools)
 }
 
+/// Who starts and ends the workers of a pool.
+async fn driver(setup: &Setup, config: &PoolConfig, acts: bool) -> Result<Arc<dyn Driver>> {
+    let folder = setup.data.join(FOLDER).join(&config.name);
+    Ok(match config.driver {
+        DriverKind::Process if acts => {
+            Arc::new(ProcessDriver::new(config, program(setup, config)?, &folder)?)
+        }
+        DriverKind::Process => Arc::new(ProcessDriver::observer(config, program(setup, config)?, &folder)?),
+        #[cfg(feature = "cloud")]
+        DriverKind::Ec2 => Arc::new(Ec2Driver::open(config, variable).await?),
+        #[cfg(feature = "cloud")]
+        DriverKind::Ec2Instance => Arc::new(Ec2InstanceDriver::open(config, variable).await?),
+        #[cfg(not(feature = "cloud"))]
+        _ => return Err(sightscan_fleet::Error::NotBuiltIn(config.name.clone()).into()),
+    })
+}
+
 /// This program, as a worker of a pool.
 fn program(setup: &Setup, config: &PoolConfig) -> Result<Program> {
-    let idle = config.idle_seconds.to_string();
-    let mut arguments: Vec<OsString> =
-        ["worker", "--detect", &config.queue, "--exit-when-idle", &idle].map(Into::into).to_vec();
+    let mut arguments: Vec<OsString> = config.worker_arguments().into_iter().map(Into::into).collect();
     if let Some(cpus) = config.cpus {
         arguments.extend(["--threads".into(), format!("{}", cpus.ceil().max(1.0)).into()]);
-    }
-    if !config.models.is_empty() {
-        arguments.extend(["--model".into(), config.models.join(",").into()]);
     }
     if let Some(file) = &setup.config.file {
         arguments.extend(["--config".into(), file.clone().into_os_string()]);
@@ -143,6 +177,7 @@ pub struct FleetStatus {
 pub struct Fleet {
     pools: Vec<Pool>,
     objects: Objects,
+    database: Database,
 }
 
 impl Fleet {
@@ -155,17 +190,21 @@ impl Fleet {
     }
 
     pub(crate) async fn of(setup: &Setup, warehouse: &Warehouse) -> Result<Self> {
-        Ok(Self { pools: pools(setup, warehouse, false).await?, objects: objects(setup)? })
+        let (pools, database) = (pools(setup, warehouse, false).await?, warehouse.database.clone());
+        Ok(Self { pools, objects: objects(setup)?, database })
     }
 
-    /// How they are.
+    /// How they are. A pool that cannot be asked tells why, beside the others.
     ///
     /// # Errors
-    /// When a queue, the workers or a bucket cannot be asked.
+    /// When the database or a bucket cannot be asked.
     pub async fn status(&self) -> Result<FleetStatus> {
         let mut pools = Vec::new();
         for pool in &self.pools {
-            pools.push(pool.status().await?);
+            let status = pool.status().await;
+            let kept = settings::get(&self.database, &format!("{FAILURE}{}", pool.name())).await?;
+            let failure = status.failure.or(kept.filter(|failure| !failure.is_empty()));
+            pools.push(PoolStatus { failure, ..status });
         }
         let input_objects = self.objects.input.keys().await?.len();
         let output_objects = self.objects.output.keys().await?.len();
@@ -184,6 +223,20 @@ impl Reporting {
 }
 
 impl Progress for Reporting {
+    fn begin(&self) {
+        self.0.begin();
+    }
+
+    fn end(&self, took: Duration) {
+        self.0.end(took);
+    }
+
+    fn drain(&self) {
+        self.0.drain();
+    }
+}
+
+impl sightscan_jobs::Watcher for Reporting {
     fn begin(&self) {
         self.0.begin();
     }

@@ -27,6 +27,7 @@ pub mod train;
 mod vitals;
 mod work;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct WorkerOptions {
     pub queues: Vec<String>,
     /// Ends the worker when there has been nothing to do for so long.
     pub exit_when_idle: Option<Duration>,
+    /// The file in which the worker tells its pool what it does.
+    pub report: Option<PathBuf>,
 }
 
 /// Who is in the history of what was done from the shell.
@@ -70,7 +73,7 @@ pub const QUEUES: [&str; 4] = ["crawl", "label", "train", "upkeep"];
 pub async fn up(setup: Setup, stop: Stop) -> Result<()> {
     let warehouse = setup.open().await?;
     let cities = setup.cities(&warehouse).await?;
-    let options = WorkerOptions { queues: QUEUES.map(str::to_owned).to_vec(), exit_when_idle: None };
+    let options = WorkerOptions { queues: QUEUES.map(str::to_owned).to_vec(), ..WorkerOptions::default() };
     let (work, scheduler) = (Work::new(&setup, &warehouse, &cities, &options)?, planner(&cities));
     let control = setup.clone();
     let public = Public::prepare(setup, &warehouse, Arc::clone(&cities)).await?;

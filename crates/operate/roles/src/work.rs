@@ -6,13 +6,14 @@ use std::time::Duration;
 use sightscan_cities::{Cities, Life};
 use sightscan_crawl::Google;
 use sightscan_crawl::fetch::Fetcher;
-use sightscan_jobs::{Observer, Registry, Runner, RunnerConfig, Summary};
+use sightscan_jobs::{Observer, Registry, Runner, RunnerConfig, Summary, Watcher};
 use sightscan_label::ConfigError as LabelConfigError;
 use sightscan_types::Stage;
 use sightscan_warehouse::Warehouse;
 use tracing::warn;
 
 use crate::error::{Error, Result};
+use crate::fleet::Reporting;
 use crate::setup::Setup;
 use crate::vitals::Parts;
 use crate::{Stop, WorkerOptions, crawl, label, train};
@@ -70,6 +71,7 @@ fn runner_config(setup: &Setup, options: &WorkerOptions) -> RunnerConfig {
         heartbeat: Duration::from_secs(worker.lease_seconds) / 3,
         grace: Duration::from_secs(worker.grace_seconds),
         exit_when_idle: options.exit_when_idle,
+        watcher: options.report.as_ref().map(|path| Arc::new(Reporting::new(path)) as Arc<dyn Watcher>),
         ..RunnerConfig::default()
     }
 }

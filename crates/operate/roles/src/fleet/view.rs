@@ -29,6 +29,11 @@ pub fn table(status: &FleetStatus) -> String {
         // Writing into a text cannot fail.
         let _ = writeln!(text, "{}", line(pool));
     }
+    for pool in &status.pools {
+        if let Some(failure) = &pool.failure {
+            let _ = writeln!(text, "{} goes on with the workers that it has: {failure}", pool.name);
+        }
+    }
     let _ = writeln!(text, "objects: {} pictures, {} labels", status.input_objects, status.output_objects);
     text
 }
@@ -75,8 +80,12 @@ mod tests {
             dead: 1,
             accepted: Some(50),
             workers,
+            failure: Some("Amazon EC2 refuses RunInstances".into()),
         };
         let text = table(&FleetStatus { pools: vec![pool], input_objects: 50, output_objects: 40 });
+        assert!(
+            text.contains("\ndetect goes on with the workers that it has: Amazon EC2 refuses RunInstances\n")
+        );
         let line: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(line, ["detect", "7", "2", "1", "0", "1", "2", "0", "19", "40", "ms"]);
         assert!(text.contains("50 pictures, 40 labels"));

@@ -1,0 +1,15 @@
+//! Workers that are machines of Amazon EC2.
+//!
+//! What is known of a machine is kept by EC2 and not by a controller: to which pool it belongs and until when it may run are tags.
+
+mod answer;
+mod call;
+mod client;
+mod fault;
+mod machines;
+mod prepared;
+mod user_data;
+
+pub use fault::Fault;
+pub use machines::Ec2Driver;
+pub use prepared::Ec2InstanceDriver;
