@@ -12,7 +12,7 @@ use reqwest::redirect::Policy;
 use serde::de::DeserializeOwned;
 use sightscan_queue::aws::{self, SdkConfig};
 
-use crate::ec2::answer::{Cause, Instance, Nothing, Page, Refusal};
+use crate::ec2::answer::{Cause, Instance, Page, Refusal};
 use crate::ec2::call::Call;
 use crate::ec2::fault::Fault;
 
@@ -80,23 +80,30 @@ impl Client {
     /// Does something with machines, such as `StopInstances`.
     pub(super) async fn act(&self, action: &'static str, ids: &[String]) -> Result<(), Fault> {
         let call = Call::new(action).list("InstanceId", ids.iter().map(String::as_str));
-        self.ask::<Nothing>(&call).await.map(drop)
+        self.answer(&call).await.map(drop)
     }
 
     /// Writes a tag of a machine.
     pub(super) async fn tag(&self, id: &str, key: &str, value: &str) -> Result<(), Fault> {
         let call = Call::new("CreateTags").list("ResourceId", [id]).tags("Tag", &[(key, value)]);
-        self.ask::<Nothing>(&call).await.map(drop)
+        self.answer(&call).await.map(drop)
+    }
+
+    /// Makes a call and reads what is answered.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Fault> {
+        let text = self.answer(call).await?;
+        let read = quick_xml::de::from_str(&text);
+        read.map_err(|error| Fault::Unreadable { action: call.action, why: error.to_string() })
     }
 
     /// Makes a call, again where it may be answered a moment later.
-    pub(super) async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Fault> {
+    async fn answer(&self, call: &Call) -> Result<String, Fault> {
         let body = call.body();
         let mut tried = 1;
         loop {
             match self.attempt(call.action, &body).await {
                 Err(fault) if fault.is_passing() && tried < TRIES => tokio::time::sleep(pause(tried)).await,
-                answered => return read(call.action, &answered?),
+                answered => return genuine(call.action, answered?),
             }
             tried += 1;
         }
@@ -163,8 +170,12 @@ fn pause(tried: u32) -> Duration {
     PAUSE * 2_u32.pow(tried - 1).min(8) + PAUSE.mul_f64(fastrand::f64())
 }
 
-fn read<T: DeserializeOwned>(action: &'static str, text: &str) -> Result<T, Fault> {
-    quick_xml::de::from_str(text).map_err(|error| Fault::Unreadable { action, why: error.to_string() })
+/// An answer is named after what was asked: whatever is not comes from somebody else.
+fn genuine(action: &'static str, text: String) -> Result<String, Fault> {
+    if text.contains(&format!("<{action}Response")) {
+        return Ok(text);
+    }
+    Err(Fault::Unreadable { action, why: text.chars().take(200).collect() })
 }
 
 /// An error as EC2 tells it; whoever stands before it may tell it in other words.
@@ -196,5 +207,9 @@ mod tests {
         let fault = refusal("RunInstances", 502, "<html>Bad Gateway</html>");
         assert!(fault.is_passing());
         assert!(fault.to_string().contains("Bad Gateway"), "{fault}");
+        let fault = genuine("StopInstances", "<html>Welcome</html>".to_owned()).unwrap_err();
+        assert!(fault.is_open() && fault.to_string().contains("Welcome"), "{fault}");
+        let stopped = "<StopInstancesResponse xmlns=\"x\"/>".to_owned();
+        assert_eq!(genuine("StopInstances", stopped.clone()).unwrap(), stopped);
     }
 }

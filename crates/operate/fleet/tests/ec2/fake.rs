@@ -85,7 +85,7 @@ impl Fake {
 impl World {
     /// A machine that is prepared: switched off.
     pub(crate) fn prepare(&mut self, id: &str) {
-        let (launched, tags) = ("2026-01-01T00:00:00.000Z".to_owned(), BTreeMap::new());
+        let (launched, tags) = ("2020-01-01T00:00:00.000Z".to_owned(), BTreeMap::new());
         self.machines.push(Machine { id: id.to_owned(), state: "stopped", launched, tags });
     }
 
@@ -149,7 +149,7 @@ impl World {
         self.machines.extend(ids.iter().map(|id| Machine {
             id: id.clone(),
             state: "pending",
-            launched: "2026-01-01T00:00:00.000Z".to_owned(),
+            launched: "2020-01-01T00:00:00.000Z".to_owned(),
             tags: tags.clone(),
         }));
         ids
