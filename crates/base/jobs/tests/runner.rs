@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sightscan_jobs::{
     Backoff, Completed, Event, Handle, Job, JobError, Observer, Registry, Run, Runner, RunnerConfig,
-    StageJob, Summary, Wish, enqueue,
+    StageJob, Summary, Watcher, Wish, enqueue,
 };
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
@@ -36,6 +36,7 @@ on_both_engines![
     a_job_of_a_city_that_is_gone_is_dead_at_last,
     jobs_run_beside_each_other,
     long_jobs_run_one_at_a_time_beside_the_others,
+    whoever_watches_a_worker_sees_what_it_does,
 ];
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -494,4 +495,38 @@ async fn postgres_wakes_an_idle_runner_long_before_it_would_look() {
     stop.cancel();
     // The last one is done before the runner has counted it, so how many it counted is not asked.
     runner.await.unwrap();
+}
+
+/// Writes down what it is told.
+#[derive(Debug, Default)]
+struct Diary(std::sync::Mutex<Vec<&'static str>>);
+
+impl Watcher for Diary {
+    fn begin(&self) {
+        self.0.lock().unwrap().push("begins");
+    }
+
+    fn end(&self, _took: Duration) {
+        self.0.lock().unwrap().push("ends");
+    }
+
+    fn drain(&self) {
+        self.0.lock().unwrap().push("drains");
+    }
+}
+
+async fn whoever_watches_a_worker_sees_what_it_does(test: TestDatabase) {
+    let house = House::new(test).await;
+    let diary = Arc::new(Diary::default());
+    let watcher: Arc<dyn Watcher> = Arc::<Diary>::clone(&diary);
+    let (stop, runner) = house.start(RunnerConfig { watcher: Some(watcher), ..quick() });
+    for _ in 0..2 {
+        let id = house.enqueue(Behaviour::Succeed).await;
+        house.becomes(id, JobState::Done).await;
+        let is_ended = || diary.0.lock().unwrap().last() == Some(&"ends");
+        eventually(async || is_ended()).await;
+    }
+    stop.cancel();
+    runner.await.unwrap();
+    assert_eq!(*diary.0.lock().unwrap(), ["begins", "ends", "begins", "ends", "drains"]);
 }

@@ -1,6 +1,6 @@
 //! Looks after all pools.
 
-use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::pool::Pool;
+
+/// So long it is waited for whoever knows who leads.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What several controllers share: which of them acts, and what it has to tell.
 #[async_trait]
@@ -25,60 +28,75 @@ pub trait Leader: Send + Sync {
 pub struct Controller {
     pools: Vec<Pool>,
     interval: Duration,
-    /// What was noted of each pool, by name.
-    noted: HashMap<String, Option<String>>,
 }
 
 impl Controller {
     /// A controller that has not begun.
     pub fn new(pools: Vec<Pool>, interval: Duration) -> Self {
-        Self { pools, interval, noted: HashMap::new() }
+        Self { pools, interval }
     }
 
-    /// Looks after the pools until `stop`, whenever the leader says so.
-    pub async fn run(mut self, leader: &dyn Leader, stop: CancellationToken) {
+    /// Looks after the pools until `stop`, whenever the leader says so. Each has its own pace: one whose cloud takes long to answer
+    /// holds up neither the others nor the leadership.
+    pub async fn run(self, leader: &dyn Leader, stop: CancellationToken) {
         let names: Vec<&str> = self.pools.iter().map(Pool::name).collect();
         info!(pools = names.join(","), "pools are looked after");
-        while !stop.is_cancelled() {
-            if leader.leads().await {
-                self.turn_as(leader).await;
+        let leads = AtomicBool::new(asked(leader, self.interval).await);
+        let turns = Turns { leader, leads: &leads, interval: self.interval, stop: &stop };
+        let looking = join_all(self.pools.into_iter().map(|pool| turns.look_after(pool)));
+        tokio::join!(turns.keep_leading(), looking);
+    }
+}
+
+/// What the turns of all pools have in common.
+struct Turns<'a> {
+    leader: &'a dyn Leader,
+    leads: &'a AtomicBool,
+    interval: Duration,
+    stop: &'a CancellationToken,
+}
+
+impl Turns<'_> {
+    async fn keep_leading(&self) {
+        while self.pause().await {
+            self.leads.store(asked(self.leader, self.interval).await, Ordering::SeqCst);
+        }
+    }
+
+    async fn look_after(&self, mut pool: Pool) {
+        let mut noted = None;
+        loop {
+            if self.leads.load(Ordering::SeqCst) {
+                self.turn(&mut pool, &mut noted).await;
             } else {
-                self.pools.iter_mut().for_each(Pool::rest);
-                self.noted.clear();
+                pool.rest();
+                noted = None;
             }
-            stop.run_until_cancelled(tokio::time::sleep(self.interval)).await;
+            if !self.pause().await {
+                return;
+            }
         }
     }
 
-    /// One look at each pool, however long a cloud takes: meanwhile this one goes on leading, so that no other one acts.
-    async fn turn_as(&mut self, leader: &dyn Leader) {
-        let interval = self.interval;
-        let leading = async {
-            loop {
-                tokio::time::sleep(interval).await;
-                leader.leads().await;
-            }
-        };
-        tokio::select! {
-            () = self.turn(leader) => {}
-            () = leading => {}
+    /// One look. A pool that fails keeps what it has, and says so; it is noted whenever that changes.
+    async fn turn(&self, pool: &mut Pool, noted: &mut Option<Option<String>>) {
+        let failure = pool.turn().await.err().map(|error| error.to_string());
+        if let Some(error) = &failure {
+            error!(pool = pool.name(), %error, "the pool goes on with the workers that it has");
+        }
+        if noted.as_ref() != Some(&failure) {
+            self.leader.note(pool.name(), failure.as_deref()).await;
+            *noted = Some(failure);
         }
     }
 
-    /// One look at each pool. A pool that fails keeps what it has, says so, and holds up no other.
-    async fn turn(&mut self, leader: &dyn Leader) {
-        let turns = self.pools.iter_mut().map(async |pool| {
-            let failure = pool.turn().await.err().map(|error| error.to_string());
-            (pool.name().to_owned(), failure)
-        });
-        for (pool, failure) in join_all(turns).await {
-            if let Some(error) = &failure {
-                error!(pool, %error, "the pool goes on with the workers that it has");
-            }
-            if self.noted.get(&pool) != Some(&failure) {
-                leader.note(&pool, failure.as_deref()).await;
-                self.noted.insert(pool, failure);
-            }
-        }
+    /// Whether it goes on after a while.
+    async fn pause(&self) -> bool {
+        self.stop.run_until_cancelled(tokio::time::sleep(self.interval)).await.is_some()
     }
+}
+
+/// Whether this one leads; where nobody knows for long it does not.
+async fn asked(leader: &dyn Leader, interval: Duration) -> bool {
+    tokio::time::timeout(PATIENCE.max(interval), leader.leads()).await.unwrap_or(false)
 }

@@ -449,8 +449,12 @@ async fn a_pool_that_fails_goes_on_says_so_once_and_holds_up_no_other() {
         async move { Controller::new(pools, Duration::from_millis(10)).run(&*notes, stop).await }
     });
     let begun = Instant::now();
-    while fake.count("DescribeInstances") < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the other pool is held up");
+    let is_noted = |pool: &str| notes.0.lock().unwrap().iter().any(|(noted, _)| noted == pool);
+    // Many looks at the one, before the other has tried often enough to fail.
+    while fake.count("DescribeInstances") < 10 || !is_noted("bad") {
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(30), "a pool is held up, or does not say so");
+        assert!(!is_noted("bad") || fake.count("DescribeInstances") >= 10, "the other pool is held up");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     stop.cancel();
