@@ -12,6 +12,8 @@ mod elastic;
 mod exchange;
 mod experiment;
 mod fleet;
+#[cfg(feature = "cloud")]
+mod kubernetes;
 mod labelling;
 mod models;
 mod program;

@@ -6,6 +6,8 @@ mod data;
 pub mod database;
 #[cfg(feature = "databases")]
 pub mod images;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 #[cfg(feature = "services")]
 pub mod services;
 pub mod tiny;

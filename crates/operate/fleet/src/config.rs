@@ -1,6 +1,7 @@
 //! The tables `[[pool]]` of the configuration.
 
 mod ec2;
+mod kubernetes;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::policy::{Policy, Rule};
 pub use ec2::Ec2Config;
+pub use kubernetes::KubernetesConfig;
 
 /// What the queue of a pool begins with whose work are jobs.
 const JOBS: &str = "jobs:";
@@ -45,6 +47,8 @@ pub struct PoolConfig {
     pub models: Vec<String>,
     /// With the drivers `ec2` and `ec2-instance`: the section `[pool.ec2]`.
     pub ec2: Option<Ec2Config>,
+    /// With the driver `kubernetes`: the section `[pool.kubernetes]`.
+    pub kubernetes: Option<KubernetesConfig>,
 }
 
 /// Who starts and ends workers.
@@ -58,6 +62,8 @@ pub enum DriverKind {
     Ec2,
     /// One prepared machine of Amazon EC2, which is switched on and off.
     Ec2Instance,
+    /// Pods of a deployment of Kubernetes.
+    Kubernetes,
 }
 
 /// How many workers are wanted.
@@ -88,6 +94,7 @@ impl Default for PoolConfig {
             memory_mb: None,
             models: Vec::new(),
             ec2: None,
+            kubernetes: None,
         }
     }
 }
@@ -114,13 +121,14 @@ impl PoolConfig {
         if self.jobs().is_some_and(str::is_empty) {
             return self.refuse("after `jobs:` its `queue` must name the jobs, such as `jobs:train`");
         }
-        self.check_ec2()
+        match self.driver {
+            DriverKind::Process => Ok(()),
+            DriverKind::Ec2 | DriverKind::Ec2Instance => self.check_ec2(),
+            DriverKind::Kubernetes => self.check_kubernetes(),
+        }
     }
 
     fn check_ec2(&self) -> Result<()> {
-        if !matches!(self.driver, DriverKind::Ec2 | DriverKind::Ec2Instance) {
-            return Ok(());
-        }
         if self.cpus.is_some() || self.memory_mb.is_some() {
             return self
                 .refuse("with machines of EC2 the `instance_type` says `cpus` and `memory_mb` of a worker");
@@ -158,6 +166,17 @@ impl PoolConfig {
             arguments.extend(["--model".to_owned(), self.models.join(",")]);
         }
         arguments
+    }
+
+    fn check_kubernetes(&self) -> Result<()> {
+        if self.cpus.is_some() || self.memory_mb.is_some() || !self.models.is_empty() {
+            return self.refuse(
+                "with the driver `kubernetes` the deployment says `cpus`, `memory_mb` and `models` of its workers",
+            );
+        }
+        let missing = "it needs a section `[pool.kubernetes]` with the `deployment` of its workers";
+        let kubernetes = self.kubernetes.as_ref().map_or(Err(missing), KubernetesConfig::check);
+        kubernetes.or_else(|why| self.refuse(why))
     }
 
     fn refuse(&self, why: &str) -> Result<()> {
@@ -198,11 +217,18 @@ mod tests {
             PoolConfig { cpus: Some(1.0), ..in_ec2(DriverKind::Ec2, template()) },
             PoolConfig { min: 2, ..in_ec2(DriverKind::Ec2Instance, prepared()) },
             in_ec2(DriverKind::Ec2, Ec2Config { deadline_minutes: 0, ..template() }),
+            in_kubernetes(None, None),
+            in_kubernetes(Some("a/b"), None),
+            in_kubernetes(Some("worker"), Some(0.5)),
         ] {
             let told = bad.check().unwrap_err().to_string();
             assert!(told.contains(&format!("`{}`", bad.name)), "{told}");
         }
-        for good in [in_ec2(DriverKind::Ec2, template()), in_ec2(DriverKind::Ec2Instance, prepared())] {
+        for good in [
+            in_ec2(DriverKind::Ec2, template()),
+            in_ec2(DriverKind::Ec2Instance, prepared()),
+            in_kubernetes(Some("worker"), None),
+        ] {
             good.check().unwrap();
         }
         assert_eq!(in_ec2(DriverKind::Ec2Instance, prepared()).most(), 1, "there is one machine");
@@ -228,5 +254,11 @@ mod tests {
         let jobs = PoolConfig { queue: "jobs:train".into(), idle_seconds: 5, ..PoolConfig::default() };
         assert_eq!(jobs.worker_arguments(), ["worker", "--jobs", "train", "--exit-when-idle", "5"]);
         assert_eq!(jobs.policy().rule, Rule::OnePerMessage);
+    }
+
+    fn in_kubernetes(deployment: Option<&str>, cpus: Option<f64>) -> PoolConfig {
+        let named = |name: &str| KubernetesConfig { deployment: name.into(), ..KubernetesConfig::default() };
+        let kubernetes = deployment.map(named);
+        PoolConfig { driver: DriverKind::Kubernetes, kubernetes, cpus, ..PoolConfig::default() }
     }
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::report::Activity;
 
 /// What a worker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +34,14 @@ pub struct Member {
     pub ended: u64,
     /// How long a picture takes it, in milliseconds, where it has looked at one.
     pub service_ms: Option<f64>,
+}
+
+impl Member {
+    /// The worker of this name, which does this.
+    pub fn of(id: String, activity: Activity) -> Self {
+        let Activity { state, ended, service_ms } = activity;
+        Self { id, state, ended, service_ms }
+    }
 }
 
 /// Starts and ends workers, and knows which there are: also those that an earlier controller has started.

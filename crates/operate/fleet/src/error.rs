@@ -25,6 +25,10 @@ pub enum Error {
     #[cfg(feature = "cloud")]
     #[error(transparent)]
     Ec2(#[from] crate::ec2::Fault),
+    /// Kubernetes.
+    #[cfg(feature = "cloud")]
+    #[error(transparent)]
+    Kubernetes(#[from] crate::kubernetes::KubernetesError),
     /// This program has no such driver.
     #[error(
         "this program was built without the feature `cloud`, which the driver of the pool `{0}` needs; use `process`"

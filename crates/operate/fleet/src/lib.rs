@@ -13,19 +13,23 @@ mod driver;
 #[cfg(feature = "cloud")]
 mod ec2;
 mod error;
+#[cfg(feature = "cloud")]
+pub mod kubernetes;
 mod policy;
 mod pool;
 mod process;
 mod report;
 
 pub use backlog::Backlog;
-pub use config::{DriverKind, Ec2Config, PoolConfig, RuleName};
+pub use config::{DriverKind, Ec2Config, KubernetesConfig, PoolConfig, RuleName};
 pub use controller::{Controller, Leader};
 pub use driver::{Driver, Member, State};
 #[cfg(feature = "cloud")]
 pub use ec2::{Ec2Driver, Ec2InstanceDriver, Fault};
 pub use error::{Error, Result};
+#[cfg(feature = "cloud")]
+pub use kubernetes::KubernetesDriver;
 pub use policy::{History, Policy, Rule, Sample};
 pub use pool::{Pool, PoolStatus};
 pub use process::{Limits, ProcessDriver, Program};
-pub use report::{Report, Reporter};
+pub use report::{Activity, Report, Reporter};

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::config::PoolConfig;
 use crate::driver::{Driver, Member, State};
 use crate::error::Result;
-use crate::report::Report;
+use crate::report::{Activity, Report};
 pub use limits::Limits;
 
 /// The program of a worker.
@@ -159,13 +159,7 @@ impl Driver for ProcessDriver {
         if let Some(limits) = &self.limits {
             limits.keep_only(&reports.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>());
         }
-        let member = |(id, report): (String, Report)| Member {
-            id,
-            state: report.state,
-            ended: report.ended,
-            service_ms: report.service_ms,
-        };
-        Ok(reports.into_iter().map(member).collect())
+        Ok(reports.into_iter().map(|(id, report)| Member::of(id, report.activity)).collect())
     }
 
     async fn start(&self, count: usize) -> Result<()> {
@@ -180,7 +174,8 @@ impl Driver for ProcessDriver {
             let path = self.folder.join(id);
             let Some(report) = Report::read(&path).filter(Report::is_alive) else { continue };
             terminate(report.pid).await?;
-            Report { state: State::Draining, ..report }.write(&path)?;
+            let activity = Activity { state: State::Draining, ..report.activity };
+            Report { activity, ..report }.write(&path)?;
             info!(pool = self.pool, worker = id, "worker is asked to end");
         }
         Ok(())

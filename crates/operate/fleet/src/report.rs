@@ -1,4 +1,4 @@
-//! What a worker tells about itself: a file that it replaces whenever something changes.
+//! What a worker tells about itself: to whoever asks it, and in a file that it replaces whenever something changes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,19 @@ use crate::driver::State;
 /// Older pictures count less in the mean time of one.
 const WEIGHT: f64 = 0.1;
 
-/// What a worker tells about itself.
+/// What a worker does: the answer to `GET /v1/worker`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Activity {
+    /// What it does now.
+    pub state: State,
+    /// Messages that it has brought to an end.
+    pub ended: u64,
+    /// How long a picture takes it, in milliseconds, where it has looked at one.
+    #[serde(default)]
+    pub service_ms: Option<f64>,
+}
+
+/// What a worker on this machine tells about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Its process.
@@ -19,29 +31,34 @@ pub struct Report {
     /// When that process was started, in the kernel's clock ticks since boot: process ids are used again.
     pub started: u64,
     /// What it does.
-    pub state: State,
-    /// Messages that it has brought to an end.
-    pub ended: u64,
-    /// How long a picture takes it, in milliseconds, where it has looked at one.
-    pub service_ms: Option<f64>,
+    #[serde(flatten)]
+    pub activity: Activity,
 }
 
-/// Writes a worker's report; clones write the same one. The file goes with the last of them.
+/// Keeps what a worker does, and writes it into its report where it has one; clones keep the same. The file goes with the last
+/// of them.
 #[derive(Debug, Clone)]
 pub struct Reporter(Arc<Mutex<Writing>>);
 
 #[derive(Debug)]
 struct Writing {
-    path: PathBuf,
+    path: Option<PathBuf>,
     report: Report,
     in_hand: usize,
+}
+
+impl Activity {
+    /// Of a worker that has done nothing yet, or of which nobody knows what it has done.
+    pub fn of(state: State) -> Self {
+        Self { state, ended: 0, service_ms: None }
+    }
 }
 
 impl Report {
     /// The report of a process that has just been started.
     pub(crate) fn starting(pid: u32) -> Self {
         let started = started(pid).unwrap_or(0);
-        Self { pid, started, state: State::Starting, ended: 0, service_ms: None }
+        Self { pid, started, activity: Activity::of(State::Starting) }
     }
 
     pub(crate) fn read(path: &Path) -> Option<Self> {
@@ -75,12 +92,22 @@ impl Report {
 }
 
 impl Reporter {
-    /// A worker of this process that is ready.
-    pub fn new(path: &Path) -> Self {
-        let report = Report { state: State::Idle, ..Report::starting(std::process::id()) };
-        let this = Self(Arc::new(Mutex::new(Writing { path: path.to_owned(), report, in_hand: 0 })));
+    /// A worker of this process that is starting.
+    pub fn new(path: Option<&Path>) -> Self {
+        let report = Report::starting(std::process::id());
+        let this = Self(Arc::new(Mutex::new(Writing { path: path.map(Path::to_owned), report, in_hand: 0 })));
         this.change(|_| {});
         this
+    }
+
+    /// What it does.
+    pub fn activity(&self) -> Activity {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).report.activity.clone()
+    }
+
+    /// It waits for work.
+    pub fn ready(&self) {
+        self.change(|writing| writing.report.activity.state = State::Idle);
     }
 
     /// It has begun with a message.
@@ -93,25 +120,31 @@ impl Reporter {
         let took = took.as_secs_f64() * 1e3;
         self.change(|writing| {
             writing.in_hand = writing.in_hand.saturating_sub(1);
-            writing.report.ended += 1;
-            let before = writing.report.service_ms.unwrap_or(took);
-            writing.report.service_ms = Some(before + WEIGHT * (took - before));
+            let activity = &mut writing.report.activity;
+            activity.ended += 1;
+            let before = activity.service_ms.unwrap_or(took);
+            activity.service_ms = Some(before + WEIGHT * (took - before));
         });
     }
 
     /// It ends once it has finished what it has.
     pub fn drain(&self) {
-        self.change(|writing| writing.report.state = State::Draining);
+        self.change(|writing| writing.report.activity.state = State::Draining);
     }
 
     fn change(&self, change: impl FnOnce(&mut Writing)) {
         let mut writing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut writing);
-        if writing.report.state != State::Draining {
-            writing.report.state = if writing.in_hand > 0 { State::Busy } else { State::Idle };
-        }
+        let state = writing.report.activity.state;
+        writing.report.activity.state = match state {
+            State::Draining => state,
+            _ if writing.in_hand > 0 => State::Busy,
+            State::Starting => state,
+            State::Idle | State::Busy => State::Idle,
+        };
+        let Some(path) = &writing.path else { return };
         // A controller that cannot read it sees a worker that is starting.
-        if let Err(error) = writing.report.write(&writing.path) {
+        if let Err(error) = writing.report.write(path) {
             tracing::debug!(%error, "the report cannot be written");
         }
     }
@@ -119,7 +152,9 @@ impl Reporter {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        let _ = fs_err::remove_file(&self.path);
+        if let Some(path) = &self.path {
+            let _ = fs_err::remove_file(path);
+        }
     }
 }
 
@@ -140,18 +175,40 @@ mod tests {
     fn a_report_tells_what_a_worker_does_and_goes_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w1");
-        let reporter = Reporter::new(&path);
+        let reporter = Reporter::new(Some(&path));
         let read = || Report::read(&path).unwrap();
-        assert_eq!((read().state, read().pid, read().is_alive()), (State::Idle, std::process::id(), true));
+        let state = || read().activity.state;
+        assert_eq!((state(), read().pid, read().is_alive()), (State::Starting, std::process::id(), true));
+        reporter.ready();
+        assert_eq!(state(), State::Idle);
         reporter.begin();
-        assert_eq!(read().state, State::Busy);
+        assert_eq!(state(), State::Busy);
         reporter.end(Duration::from_millis(40));
-        assert_eq!((read().state, read().ended, read().service_ms), (State::Idle, 1, Some(40.0)));
+        assert_eq!(read().activity, Activity { state: State::Idle, ended: 1, service_ms: Some(40.0) });
         reporter.begin();
         reporter.drain();
-        assert_eq!(read().state, State::Draining);
+        assert_eq!(state(), State::Draining);
         drop(reporter);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn whoever_asks_is_told_what_the_file_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w1");
+        let (with, without) = (Reporter::new(Some(&path)), Reporter::new(None));
+        for reporter in [&with, &without] {
+            assert_eq!(reporter.activity(), Activity::of(State::Starting));
+            reporter.ready();
+            reporter.begin();
+            assert_eq!(reporter.activity().state, State::Busy);
+            reporter.end(Duration::from_millis(40));
+            assert_eq!(
+                serde_json::to_string(&reporter.activity()).unwrap(),
+                r#"{"state":"idle","ended":1,"service_ms":40.0}"#
+            );
+        }
+        assert_eq!(Report::read(&path).unwrap().activity, with.activity());
     }
 
     #[test]

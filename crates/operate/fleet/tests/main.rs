@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 mod ec2;
+#[cfg(feature = "cloud")]
+mod kubernetes;
 
 use std::path::Path;
 use std::process::Command;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sightscan_blobs::Bucket;
+use sightscan_fleet::Reporter;
 use sightscan_http::health::Vitals;
 use sightscan_jobs::worker_name;
 use sightscan_queue::{Address, Broker};
@@ -20,7 +21,7 @@ use crate::public::{choice, models};
 use crate::setup::Setup;
 use crate::storage::variable;
 use crate::vitals::Parts;
-use crate::{Stop, listener, live};
+use crate::{Stop, fleet, listener, live};
 
 /// The folder of the three buckets in the data folder.
 const FOLDER: &str = "elastic";
@@ -57,7 +58,9 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
     let detection = detection(&setup)?;
     let (ready, measured) = (Arc::clone(&detection), Arc::clone(&detection));
     let parts = Parts::default().with(move || ready.reasons(), move || measured.metrics());
-    listener::watch(setup.config.admin.listen, Arc::new(parts), stop.clone()).await?;
+    let reporter = Reporter::new(options.report.as_deref());
+    let told = fleet::http::of_worker(reporter.clone());
+    listener::watch_with(setup.config.admin.listen, Arc::new(parts), told, stop.clone()).await?;
     let ended = Stop::new();
     let writing = tokio::spawn(live::keep_written(warehouse.clone(), models(&setup), ended.clone()));
     let worker = QueueWorker::new(
@@ -65,8 +68,9 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
         Arc::clone(&detection),
         broker,
         objects(&setup)?,
-        worker_options(&options),
+        worker_options(&options, &reporter),
     );
+    reporter.ready();
     info!(queue = %options.queue, "worker looks at pictures");
     let summary = worker.run(stop).await;
     info!(?summary, "worker ends");
@@ -77,9 +81,9 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
     Ok(())
 }
 
-fn worker_options(options: &DetectOptions) -> WorkerOptions {
-    let progress = options.report.as_ref().map(|path| Arc::new(Reporting::new(path)) as Arc<dyn Progress>);
-    WorkerOptions { name: worker_name(), exit_when_idle: options.exit_when_idle, progress }
+fn worker_options(options: &DetectOptions, reporter: &Reporter) -> WorkerOptions {
+    let progress: Arc<dyn Progress> = Arc::new(Reporting(reporter.clone()));
+    WorkerOptions { name: worker_name(), exit_when_idle: options.exit_when_idle, progress: Some(progress) }
 }
 
 /// Detection with the models that are configured, or with all that are live in the folder, now and later.

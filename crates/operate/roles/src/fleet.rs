@@ -16,7 +16,7 @@ use sightscan_fleet::{
     Controller, Driver, DriverKind, Leader, Pool, PoolConfig, PoolStatus, ProcessDriver, Program, Reporter,
 };
 #[cfg(feature = "cloud")]
-use sightscan_fleet::{Ec2Driver, Ec2InstanceDriver};
+use sightscan_fleet::{Ec2Driver, Ec2InstanceDriver, KubernetesDriver};
 use sightscan_jobs::worker_name;
 use sightscan_serve::Objects;
 use sightscan_serve::elastic::Progress;
@@ -141,6 +141,8 @@ async fn driver(setup: &Setup, config: &PoolConfig, acts: bool) -> Result<Arc<dy
         DriverKind::Ec2 => Arc::new(Ec2Driver::open(config, variable).await?),
         #[cfg(feature = "cloud")]
         DriverKind::Ec2Instance => Arc::new(Ec2InstanceDriver::open(config, variable).await?),
+        #[cfg(feature = "cloud")]
+        DriverKind::Kubernetes => Arc::new(KubernetesDriver::new(config, variable)?),
         #[cfg(not(feature = "cloud"))]
         _ => return Err(sightscan_fleet::Error::NotBuiltIn(config.name.clone()).into()),
     })
@@ -214,11 +216,14 @@ impl Fleet {
 
 /// Tells a pool what this worker does.
 #[derive(Debug)]
-pub(crate) struct Reporting(Reporter);
+pub(crate) struct Reporting(pub(crate) Reporter);
 
 impl Reporting {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self(Reporter::new(path))
+    /// Tells in this file that this worker waits for work.
+    pub(crate) fn ready(path: &Path) -> Self {
+        let reporter = Reporter::new(Some(path));
+        reporter.ready();
+        Self(reporter)
     }
 }
 

@@ -27,10 +27,20 @@ pub(crate) async fn answer(listener: TcpListener, router: Router, options: Serve
 
 /// Answers for the health of a process without a public port, where an address is given for that.
 pub(crate) async fn watch(address: Option<SocketAddr>, vitals: Arc<dyn Vitals>, stop: Stop) -> Result<()> {
+    watch_with(address, vitals, Router::new(), stop).await
+}
+
+/// The same, with more routes.
+pub(crate) async fn watch_with(
+    address: Option<SocketAddr>,
+    vitals: Arc<dyn Vitals>,
+    more: Router,
+    stop: Stop,
+) -> Result<()> {
     let Some(address) = address else { return Ok(()) };
     let listener = bind(address).await?;
     info!(address = %listener.local_addr()?, "health and metrics");
-    let router = surround(health::router(vitals), Arc::new(|_| {}));
+    let router = surround(health::router(vitals).merge(more), Arc::new(|_| {}));
     tokio::spawn(answer(listener, router, ServerOptions::default(), stop));
     Ok(())
 }

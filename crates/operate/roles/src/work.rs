@@ -71,7 +71,7 @@ fn runner_config(setup: &Setup, options: &WorkerOptions) -> RunnerConfig {
         heartbeat: Duration::from_secs(worker.lease_seconds) / 3,
         grace: Duration::from_secs(worker.grace_seconds),
         exit_when_idle: options.exit_when_idle,
-        watcher: options.report.as_ref().map(|path| Arc::new(Reporting::new(path)) as Arc<dyn Watcher>),
+        watcher: options.report.as_deref().map(|path| Arc::new(Reporting::ready(path)) as Arc<dyn Watcher>),
         ..RunnerConfig::default()
     }
 }

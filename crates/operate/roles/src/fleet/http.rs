@@ -1,10 +1,12 @@
-//! The route that tells how the pools are.
+//! The routes that tell how the pools are, and what one worker does.
 
 use std::sync::Arc;
 
+use sightscan_fleet::{Activity, Reporter};
 use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::State;
+use sightscan_http::axum::routing::get;
 use sightscan_http::{AdminGate, Problem, Slug};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,4 +26,13 @@ async fn pools(State(fleet): State<Arc<Fleet>>) -> Result<Json<FleetStatus>, Pro
     status
         .map(Json)
         .map_err(|error| Problem::new(Slug::Unavailable, format!("the pools cannot be asked: {error}")))
+}
+
+/// The route that tells what this worker does, beside its health: for whoever decides which worker is not needed.
+pub(crate) fn of_worker(reporter: Reporter) -> axum::Router {
+    axum::Router::new().route("/v1/worker", get(worker)).with_state(reporter)
+}
+
+async fn worker(State(reporter): State<Reporter>) -> Json<Activity> {
+    Json(reporter.activity())
 }
