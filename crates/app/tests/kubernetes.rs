@@ -19,8 +19,9 @@ const PICTURES: usize = 60;
 
 /// A data folder with the settings of all roles, and a cluster whose pods are workers on it.
 struct Installation {
-    folder: tempfile::TempDir,
+    /// Ends before its folder does.
     cluster: Cluster,
+    folder: tempfile::TempDir,
 }
 
 impl Installation {
@@ -41,7 +42,7 @@ impl Installation {
             cluster.token_file().display()
         );
         fs_err::write(settings, text).unwrap();
-        Self { folder, cluster }
+        Self { cluster, folder }
     }
 
     fn role(&self, verb: &str) -> Command {

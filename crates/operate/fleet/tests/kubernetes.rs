@@ -117,15 +117,12 @@ async fn i10_pods_that_are_wanted_count_before_they_are_there_and_are_never_too_
     let members = driver.members().await.unwrap();
     assert!(are_all(&members, State::Starting, 3), "nobody has made them yet: {members:?}");
     stage.cluster.pause(false);
-    let mut most = 0;
     let members = stage
         .until(&driver, |members| {
             assert_eq!(members.len(), 3, "a pod that is there is no pod that is wanted any more");
-            most = most.max(in_state(members, State::Starting).len());
             are_all(members, State::Idle, 3)
         })
         .await;
-    assert_eq!(most, 3, "they were seen before they were ready");
     assert_eq!((members[0].ended, members[0].service_ms), (3, Some(40.0)), "as the worker tells it");
     driver.start(100).await.unwrap();
     assert_eq!(

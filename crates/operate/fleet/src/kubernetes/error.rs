@@ -12,6 +12,9 @@ pub enum KubernetesError {
         "nothing says where Kubernetes is: this is no pod (KUBERNETES_SERVICE_HOST is not set); set `server`, such as `http://127.0.0.1:8001` of `kubectl proxy`"
     )]
     Outside,
+    /// A setting cannot be meant.
+    #[error("the settings of Kubernetes cannot be meant: {0}")]
+    Settings(&'static str),
     /// The address of the API cannot be meant.
     #[error("`server = \"{server}\"` cannot be meant: {why}")]
     Server {

@@ -28,6 +28,7 @@ impl Place {
         settings: &KubernetesConfig,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, KubernetesError> {
+        settings.check().map_err(KubernetesError::Settings)?;
         let inside = settings.server.is_none();
         let address = match &settings.server {
             Some(server) => server.clone(),
@@ -65,9 +66,9 @@ impl Place {
             why,
         };
         let pem = fs_err::read(path).map_err(|error| unfit(error.to_string()))?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unfit(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
         match certificates.is_empty() {
-            true => Err(unfit(format!("{} holds no certificate", path.display()))),
+            true => Err(unfit(format!("{} holds no certificate in PEM", path.display()))),
             false => Ok(Some(certificates)),
         }
     }
@@ -119,8 +120,8 @@ mod tests {
 
     fn find(server: Option<&str>, host: Option<&str>) -> Result<Place, KubernetesError> {
         let token_file = Some("/token".into());
-        let settings =
-            KubernetesConfig { server: server.map(str::to_owned), token_file, ..KubernetesConfig::default() };
+        let (server, deployment) = (server.map(str::to_owned), "worker".to_owned());
+        let settings = KubernetesConfig { server, token_file, deployment, ..KubernetesConfig::default() };
         Place::find(&settings, |name| host.filter(|_| name == "KUBERNETES_SERVICE_HOST").map(str::to_owned))
     }
 
@@ -148,11 +149,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_would_lead_elsewhere_is_refused() {
+        let deployment = "../../secrets".to_owned();
+        let settings = KubernetesConfig { deployment, ..KubernetesConfig::default() };
+        let told = Place::find(&settings, |_| None).unwrap_err().to_string();
+        assert!(told.contains("`deployment`"), "{told}");
+    }
+
+    #[test]
     fn a_certificate_that_is_none_is_told() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let ca_file = Some(file.path().to_owned());
-        let settings =
-            KubernetesConfig { ca_file, server: Some("https://a".into()), ..KubernetesConfig::default() };
+        let (server, deployment) = (Some("https://a".to_owned()), "worker".to_owned());
+        let settings = KubernetesConfig { ca_file, server, deployment, ..KubernetesConfig::default() };
         let told = Place::find(&settings, |_| None).unwrap().authorities().unwrap_err().to_string();
         assert!(told.contains("`ca_file`") && told.contains(&file.path().display().to_string()), "{told}");
     }
