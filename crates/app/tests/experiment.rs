@@ -1,9 +1,12 @@
 //! The experiment as its users run it: real workers, real plots, a printed report.
 
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
+use sightscan_testkit::kubernetes::{Cluster, DEPLOYMENT, NAMESPACE, Options, PodPlace};
 use sightscan_testkit::tiny;
 
 use crate::program::{failure_of, folder_with_model, sightscan, stdout_of};
@@ -75,6 +78,83 @@ fn w16_to_w18_an_experiment_is_measured_on_limited_workers_reported_and_bundled(
     let told = stdout_of(&mut experiment(data, &["bundle", "--out", "course.zip"]));
     assert!(told.contains("course.zip"), "{told}");
     assert!(fs_err::read(data.join("course.zip")).unwrap().starts_with(b"PK"));
+}
+
+/// A node's port: each connection goes to one of the pods that are ready, in turns.
+fn node_port(cluster: &Arc<Cluster>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, cluster) = (listener.local_addr().unwrap(), Arc::downgrade(cluster));
+    std::thread::spawn(move || {
+        for (turn, client) in listener.incoming().flatten().enumerate() {
+            let Some(cluster) = cluster.upgrade() else { return };
+            let ready: Vec<_> = cluster.pods().into_iter().filter(|pod| pod.is_ready).collect();
+            // Without a pod the connection is closed.
+            let Some(pod) = ready.get(turn % ready.len().max(1)) else { continue };
+            let Ok(pod) = TcpStream::connect(pod.place.address) else { continue };
+            relay(&client, &pod);
+            relay(&pod, &client);
+        }
+    });
+    address
+}
+
+/// Carries what comes from one side to the other, until it ends.
+fn relay(from: &TcpStream, to: &TcpStream) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(std::net::Shutdown::Write);
+    });
+}
+
+#[test]
+fn w16_w18_the_pods_of_a_deployment_are_scaled_and_all_of_them_answer() {
+    let (folder, model) = folder_with_model();
+    let data = folder.path().to_owned();
+    pictures(&data);
+    let service = {
+        let data = data.clone();
+        move |place: &PodPlace| {
+            let mut command = sightscan(&data);
+            let address = place.address.to_string();
+            command.args([
+                "serve",
+                "--listen",
+                &address,
+                "--instance",
+                &place.name,
+                "--threads",
+                "1",
+                "--model",
+            ]);
+            command.arg(&model).stderr(Stdio::null());
+            command
+        }
+    };
+    let cluster = Arc::new(Cluster::start(Options::new(service)));
+    cluster.scale(1);
+    let (url, token) =
+        (format!("http://{}", node_port(&cluster)), cluster.token_file().display().to_string());
+    let mut run =
+        experiment(&data, &["run", "--folder", "inputfolder", "--target", "kubernetes", "--url", &url]);
+    run.args([
+        "--deployment",
+        DEPLOYMENT,
+        "--namespace",
+        NAMESPACE,
+        "--server",
+        cluster.url(),
+        "--token-file",
+        &token,
+    ]);
+    run.args(["--workers", "1,3", "--threads", "2", "--repeats", "1", "--requests", "30"]);
+    let told = stdout_of(&mut run);
+    assert!(told.contains("2/2  workers 3, threads 2"), "{told}");
+    let table = fs_err::read_to_string(data.join("experiment/cells.csv")).unwrap();
+    let by_pod = table.lines().last().unwrap().rsplit(',').next().unwrap();
+    let answers: Vec<u64> = by_pod.split(' ').map(|count| count.parse().unwrap()).collect();
+    assert_eq!((answers.len(), answers.iter().sum::<u64>()), (3, 30), "{table}");
+    assert_eq!(cluster.replicas(), 1, "the scale is what it was");
 }
 
 #[test]

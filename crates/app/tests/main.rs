@@ -1,6 +1,7 @@
 //! The `sightscan` program as its users run it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
+mod chaos;
 mod city;
 mod course;
 #[cfg(feature = "browser")]

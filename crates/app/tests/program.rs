@@ -50,6 +50,26 @@ pub(crate) fn folder_with_model() -> (tempfile::TempDir, PathBuf) {
     (folder, model)
 }
 
+/// The share of an issue's figure that this run repeats (`SIGHTSCAN_TEST_SCALE`), rounded up.
+pub(crate) fn scaled(figure: f64) -> usize {
+    (figure * sightscan_testkit::scale()).ceil() as usize
+}
+
+/// Waits until something is so, looking every now and then.
+pub(crate) fn until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < limit, "{what} did not come about");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Sends a signal, such as `TERM` or `STOP`, to a process that there is.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
+    assert!(sent.success(), "{name} to the process {pid}");
+}
+
 /// A running server; killed with this value.
 pub(crate) struct Server {
     pub(crate) child: Child,
@@ -68,15 +88,29 @@ impl Server {
     }
 
     /// Starts a server by this command, which must log in JSON, and waits until it is ready.
-    pub(crate) fn launch(mut command: Command) -> Self {
+    pub(crate) fn launch(command: Command) -> Self {
+        Self::try_launch(command, drop).unwrap_or_else(|told| panic!("{told}"))
+    }
+
+    /// As [`Self::launch`], where something may keep it from starting: then what it has told. `hear` hears each line of its log.
+    pub(crate) fn try_launch(
+        mut command: Command,
+        mut hear: impl FnMut(String) + Send + 'static,
+    ) -> Result<Self, String> {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let address = listening_address(&mut log);
+        let address = match listening_address(&mut log, &mut hear) {
+            Ok(address) => address,
+            Err(told) => {
+                child.wait().unwrap();
+                return Err(told);
+            }
+        };
         // The log is read to its end, so that the server never waits for its reader.
-        std::thread::spawn(move || log.lines().for_each(drop));
+        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(hear));
         let server = Self { child, address };
-        server.wait_until_ready();
-        server
+        server.wait_until_ready()?;
+        Ok(server)
     }
 
     /// The address of a route.
@@ -84,19 +118,21 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    fn wait_until_ready(&self) {
+    fn wait_until_ready(&self) -> Result<(), String> {
         let begin = Instant::now();
         let ready = || reqwest_get(&self.url("/readyz")).is_ok_and(|status| status == 200);
         while !ready() {
-            assert!(begin.elapsed() < Duration::from_secs(50), "the server is not ready");
+            if begin.elapsed() > Duration::from_secs(50) {
+                return Err("the server is not ready".to_owned());
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
+        Ok(())
     }
 
     /// Asks the server to end, as a container engine does.
     pub(crate) fn terminate(&self) {
-        let killed = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
-        assert!(killed.success());
+        signal(self.child.id(), "TERM");
     }
 }
 
@@ -107,16 +143,20 @@ impl Drop for Server {
     }
 }
 
-fn listening_address(log: &mut impl BufRead) -> SocketAddr {
+/// Where a server listens, by its log; what it has told where it ends before it does.
+fn listening_address(log: &mut impl BufRead, hear: &mut impl FnMut(String)) -> Result<SocketAddr, String> {
     let mut told = String::new();
     loop {
         let mut line = String::new();
-        assert!(log.read_line(&mut line).unwrap() > 0, "the server ended: {told}");
-        let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-        if let Some(address) = event["fields"]["address"].as_str() {
-            return address.parse().unwrap();
+        if log.read_line(&mut line).unwrap() == 0 {
+            return Err(format!("the server ended: {told}"));
         }
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         told.push_str(&line);
+        hear(line);
+        if let Some(address) = event["fields"]["address"].as_str() {
+            return Ok(address.parse().unwrap());
+        }
     }
 }
 

@@ -9,6 +9,8 @@ pub mod images;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 #[cfg(feature = "services")]
+pub mod proxy;
+#[cfg(feature = "services")]
 pub mod services;
 pub mod tiny;
 #[cfg(feature = "upstreams")]

@@ -60,17 +60,51 @@ impl Moto {
     /// # Panics
     /// When the server does not.
     pub fn make_bucket(&self, name: &str) {
+        self.ask("PUT", &format!("/{name}"));
+    }
+
+    /// The keys of a bucket; they must be of letters that a URL and XML take as they are.
+    ///
+    /// # Panics
+    /// When the server does not tell.
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        let mut keys: Vec<String> = Vec::new();
+        loop {
+            let after = keys.last().map(|key| format!("&start-after={key}")).unwrap_or_default();
+            let page = self.ask("GET", &format!("/{bucket}?list-type=2{after}"));
+            let page = String::from_utf8(page).expect("XML");
+            let before = keys.len();
+            let found = page.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+            keys.extend(found.map(|(key, _)| key.to_owned()));
+            if keys.len() == before {
+                return keys;
+            }
+        }
+    }
+
+    /// An object of a bucket.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn object(&self, bucket: &str, key: &str) -> Vec<u8> {
+        self.ask("GET", &format!("/{bucket}/{key}"))
+    }
+
+    /// The body of an answer of S3, which looks at no signature here.
+    fn ask(&self, method: &str, path: &str) -> Vec<u8> {
         let address = self.url.trim_start_matches("http://");
         let mut stream = std::net::TcpStream::connect(address).expect("it answers");
         let head = format!(
-            "PUT /{name} HTTP/1.1\r\nhost: {address}\r\nauthorization: AWS4-HMAC-SHA256 \
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: AWS4-HMAC-SHA256 \
              Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n\
              content-length: 0\r\nconnection: close\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).expect("it listens");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
+        let end = answer.windows(4).position(|part| part == b"\r\n\r\n").expect("a head");
+        answer.split_off(end + 4)
     }
 
     /// The address of a queue.

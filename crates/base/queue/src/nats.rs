@@ -23,6 +23,8 @@ use tokio::task::JoinHandle;
 use crate::expiry;
 use crate::{Broker, Delivery, Depth, Error, Queue, Receipt, Result};
 
+/// What the server sends is there so soon after it was asked to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of the largest message; servers take 1 MiB unless they are told otherwise.
 const GREATEST: usize = 256 << 10;
 /// A message whose receiver is not heard of for so long is somebody else's.
@@ -170,6 +172,12 @@ impl NatsQueue {
     }
 
     async fn batch(&self, most: usize, wait: Duration) -> Result<Vec<Message>> {
+        // Where the answer is lost with its connection, nobody else ends the waiting.
+        let waiting = tokio::time::timeout(wait + PATIENCE, self.batch_in_time(most, wait));
+        waiting.await.map_err(|error| Error::backend("receive from", &self.name, error))?
+    }
+
+    async fn batch_in_time(&self, most: usize, wait: Duration) -> Result<Vec<Message>> {
         let received = |error| Error::backend("receive from", &self.name, error);
         let batch = if wait.is_zero() {
             self.consumer.fetch().max_messages(most).messages().await

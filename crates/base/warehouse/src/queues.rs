@@ -244,6 +244,11 @@ impl TableQueue {
 
     async fn count(&self) -> Result<Depth> {
         let mut session = self.database.session().await?;
+        // First: what is sent meanwhile is counted once too often and not never.
+        let accepted: Option<(i64,)> = sql("SELECT accepted FROM queues WHERE name = $1")
+            .bind(&self.name)
+            .optional(&mut session)
+            .await?;
         let counts: Counts = sql("SELECT COUNT(*) AS total, \
                     COUNT(*) FILTER (WHERE visible_at > $2 AND lease IS NOT NULL) AS in_flight \
              FROM queue_messages WHERE queue = $1")
@@ -254,10 +259,6 @@ impl TableQueue {
         let (dead,): (i64,) = sql("SELECT COUNT(*) FROM dead_messages WHERE queue = $1")
             .bind(&self.name)
             .one(&mut session)
-            .await?;
-        let accepted: Option<(i64,)> = sql("SELECT accepted FROM queues WHERE name = $1")
-            .bind(&self.name)
-            .optional(&mut session)
             .await?;
         Ok(Depth {
             accepted: accepted.map(|(accepted,)| accepted.unsigned_abs()),

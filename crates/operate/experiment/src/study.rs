@@ -38,6 +38,8 @@ pub use print::{pdf, png};
 pub use queueing::Queue;
 pub use results::{Point, Results, Spread};
 pub use runner::{Event, run};
+#[cfg(feature = "cloud")]
+pub use target::Pods;
 pub use target::{Processes, Target};
 
 type Result<T> = std::result::Result<T, Error>;

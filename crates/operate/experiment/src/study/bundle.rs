@@ -21,10 +21,20 @@ const RESULTS: [&str; 8] = [
     "performance.png",
 ];
 
+/// What starts the service in a cluster, as it is in this project.
+const DEPLOYMENT: [(&str, &str); 5] = [
+    ("docker/Dockerfile", include_str!("../../../../../deploy/docker/Dockerfile")),
+    ("k8s/cluster.yaml", include_str!("../../../../../deploy/k8s/kind/cluster.yaml")),
+    ("k8s/deployment.yaml", include_str!("../../../../../deploy/k8s/course/deployment.yaml")),
+    ("k8s/service.yaml", include_str!("../../../../../deploy/k8s/course/service.yaml")),
+    ("k8s/kustomization.yaml", include_str!("../../../../../deploy/k8s/course/kustomization.yaml")),
+];
+
 /// Writes the zip file; gives the number of files in it.
 pub(crate) fn write(folder: &Folder, to: &Path) -> Result<usize> {
     let failed = |why: &dyn std::fmt::Display| Error::Bundle { path: to.to_owned(), why: why.to_string() };
     let mut files: Vec<(String, Vec<u8>)> = vec![("ReadMe.txt".to_owned(), READ_ME.into())];
+    files.extend(DEPLOYMENT.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())));
     for name in RESULTS.iter().filter(|name| folder.path().join(name).exists()) {
         files.push(((*name).to_owned(), fs_err::read(folder.path().join(name))?));
     }
@@ -52,6 +62,9 @@ An experiment of SightScan: response time against workers and client threads
   cells.csv                  a line a cell
   requests/                  every request of each cell: w2-t16-r1.csv is 2 workers, 16 threads, first repeat
   experiment.json            what was measured, and on which machine
+  docker/Dockerfile          the image: docker build -f docker/Dockerfile --target course, in the sources of SightScan
+  k8s/                       the cluster (kind create cluster --config k8s/cluster.yaml) and the service
+                             (kubectl apply -k k8s; kubectl scale deployment ... --replicas 3)
 
 Video: <link>
 ";

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::flags::{BundleFlags, PredictFlags, ReportFlags, RunFlags};
 use super::page::sentence;
 use super::{
-    Command, Environment, Error, Event, Flags, Folder, Law, Measured, Processes, Question, Report, Result,
-    Results, Target, TargetPlan, bundle, pdf, png, run,
+    Command, Environment, Error, Event, Flags, Folder, Law, Measured, Question, Report, Result, Results,
+    bundle, pdf, png, run, target,
 };
 
 /// Takes a line for the user.
@@ -30,7 +30,7 @@ pub async fn execute(flags: Flags, program: PathBuf, stop: CancellationToken, te
 
 async fn measure(flags: &RunFlags, program: PathBuf, stop: &CancellationToken, tell: Told<'_>) -> Result<()> {
     let folder = Folder::begin(&flags.out, flags.plan()?, Environment::of_this_machine())?;
-    let mut target = target(&folder, program)?;
+    let mut target = target::of(&folder, program).await?;
     let mut clock = Clock { begun: Instant::now(), have: 0, done: 0, want: 0 };
     let ran = run(&folder, target.as_mut(), stop, |event| tell(clock.line(&event))).await;
     target.end().await?;
@@ -40,12 +40,6 @@ async fn measure(flags: &RunFlags, program: PathBuf, stop: &CancellationToken, t
         flags.out.display()
     ));
     Ok(())
-}
-
-fn target(folder: &Folder, program: PathBuf) -> Result<Box<dyn Target>> {
-    match &folder.plan().method.target {
-        TargetPlan::Processes { .. } => Ok(Box::new(Processes::new(folder, program)?)),
-    }
 }
 
 /// Knows how long is left.

@@ -55,13 +55,29 @@ pub struct RunFlags {
     /// How often each cell is measured.
     #[arg(long, value_name = "N", default_value_t = Matrix::course().repeats)]
     repeats: usize,
-    /// What is scaled: processes of this machine.
+    /// What is scaled.
     #[arg(long, value_name = "KIND", default_value = "processes")]
     target: TargetKind,
+    /// With the target kubernetes: the deployment.
+    #[arg(long, value_name = "NAME", required_if_eq("target", "kubernetes"))]
+    deployment: Option<String>,
+    /// With the target kubernetes: the deployment's namespace [default: that of this pod, or `default`].
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// With the target kubernetes: the address of its API, such as http://127.0.0.1:8001 of `kubectl proxy` [default: the cluster
+    /// that this is a pod of].
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// With --server: the file of a token for it [default: none].
+    #[arg(long, value_name = "FILE", requires = "server")]
+    token_file: Option<PathBuf>,
+    /// With the target kubernetes: where the pods answer, such as http://127.0.0.1:8080.
+    #[arg(long, value_name = "URL", required_if_eq("target", "kubernetes"))]
+    url: Option<String>,
     /// The workers' model, by path or name [default: the only one in the model folder].
     #[arg(long, short, value_name = "REF")]
     model: Option<String>,
-    /// Processors of a worker, such as 0.5 [default: no limit].
+    /// Processors of a worker, such as 0.5; of a pod, what its manifest says [default: no limit].
     #[arg(long, value_name = "N")]
     cpus: Option<f64>,
     /// Memory of a worker in MiB [default: no limit].
@@ -88,6 +104,8 @@ pub struct RunFlags {
 enum TargetKind {
     /// Processes of this machine that share a port.
     Processes,
+    /// Pods of a deployment of Kubernetes.
+    Kubernetes,
 }
 
 /// Flags of `experiment report`.
@@ -161,6 +179,14 @@ impl RunFlags {
                 model: self.model.clone(),
                 cpus: self.cpus,
                 memory_mb: self.memory_mb,
+            },
+            TargetKind::Kubernetes => TargetPlan::Kubernetes {
+                deployment: self.deployment.clone().unwrap_or_default(),
+                namespace: self.namespace.clone(),
+                server: self.server.clone(),
+                token_file: self.token_file.clone(),
+                url: self.url.clone().unwrap_or_default(),
+                cpus: self.cpus,
             },
         };
         let method = Method {

@@ -61,13 +61,28 @@ pub enum TargetPlan {
         /// Memory of a worker in MiB; not limited where nothing is said.
         memory_mb: Option<u64>,
     },
+    /// Pods of a deployment of Kubernetes; what they may use is in its manifest.
+    Kubernetes {
+        /// Its name.
+        deployment: String,
+        /// Its namespace; that of this pod, or `default`, where nothing is said.
+        namespace: Option<String>,
+        /// The address of the API; the cluster that this is a pod of where nothing is said.
+        server: Option<String>,
+        /// The file of the token for it.
+        token_file: Option<PathBuf>,
+        /// Where the pods answer, such as `http://127.0.0.1:8080`.
+        url: String,
+        /// Processors of a pod, as its manifest says.
+        cpus: Option<f64>,
+    },
 }
 
 impl TargetPlan {
     /// Processors that a worker may use, where that is known.
     pub fn cpus(&self) -> Option<f64> {
         match self {
-            Self::Processes { cpus, .. } => *cpus,
+            Self::Processes { cpus, .. } | Self::Kubernetes { cpus, .. } => *cpus,
         }
     }
 }

@@ -1,15 +1,20 @@
 //! What is scaled.
 
+#[cfg(feature = "cloud")]
+mod pods;
 mod processes;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
+#[cfg(feature = "cloud")]
+pub use pods::Pods;
 pub use processes::Processes;
 
-use super::{Error, Result};
+use super::{Error, Folder, Result, TargetPlan};
 
 const INSTANCE: &str = "x-sightscan-instance";
 /// How long a target may take to become ready.
@@ -35,6 +40,19 @@ pub trait Target: Send {
     /// # Errors
     /// When that does not work.
     async fn end(self: Box<Self>) -> Result<()>;
+}
+
+/// What an experiment scales. `program` is the file of this program, which workers are started with.
+pub(super) async fn of(folder: &Folder, program: PathBuf) -> Result<Box<dyn Target>> {
+    match &folder.plan().method.target {
+        TargetPlan::Processes { .. } => Ok(Box::new(Processes::new(folder, program)?)),
+        #[cfg(feature = "cloud")]
+        TargetPlan::Kubernetes { .. } => Ok(Box::new(Pods::open(&folder.plan().method.target).await?)),
+        #[cfg(not(feature = "cloud"))]
+        TargetPlan::Kubernetes { deployment, .. } => {
+            Err(sightscan_fleet::Error::NotBuiltIn(deployment.clone()).into())
+        }
+    }
 }
 
 /// Waits until exactly so many workers answer behind one address, each of them ready. Every question is asked over a connection of its own,

@@ -1,12 +1,15 @@
 //! Whether every request that was accepted is somewhere.
 
 use serde::Serialize;
-use sightscan_queue::Address;
+use sightscan_queue::{Address, Queue};
 use sightscan_serve::Objects;
 
 use crate::elastic::{broker, objects};
 use crate::error::Result;
 use crate::setup::Setup;
+
+/// So often requests are counted again that come and go meanwhile.
+const TRIES: usize = 5;
 
 /// Where the requests of a queue are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,14 +45,29 @@ impl Ledger {
 pub async fn check(setup: &Setup, queue: &Address) -> Result<Ledger> {
     let warehouse = setup.open().await?;
     let objects = objects(setup)?;
+    let requests = broker(queue, &warehouse).await?.requests();
+    let mut ledger = count(requests.as_ref(), &objects).await?;
+    for _ in 0..TRIES {
+        // A request that has come and ended between two counts may be in one of them only.
+        let again = count(requests.as_ref(), &objects).await?;
+        let is_calm = again.accepted == ledger.accepted;
+        ledger = again;
+        if is_calm || ledger.holds() {
+            break;
+        }
+    }
+    warehouse.database.close().await;
+    Ok(ledger)
+}
+
+async fn count(requests: &dyn Queue, objects: &Objects) -> Result<Ledger> {
     // The queue first: what ends meanwhile is counted twice and not never.
-    let depth = broker(queue, &warehouse).await?.requests().depth().await?;
-    let (done, failed) = ended(&objects).await?;
+    let depth = requests.depth().await?;
+    let (done, failed) = ended(objects).await?;
     let accepted = match depth.accepted {
         Some(accepted) => accepted,
         None => objects.input.keys().await?.len() as u64,
     };
-    warehouse.database.close().await;
     let (waiting, in_flight, dead) = (depth.waiting, depth.in_flight, depth.dead);
     Ok(Ledger { accepted, done, failed, dead, waiting, in_flight })
 }

@@ -9,7 +9,7 @@ use sightscan_http::{Hold, Problem};
 use sightscan_queue::{
     Base64, Broker, Delivery, Error as QueueError, Notice, Outcome, Queue, Refusal, Reply, Request,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -135,9 +135,8 @@ impl QueueWorker {
         let (mut running, mut summary) = (JoinSet::new(), WorkerSummary::default());
         let mut last_work = Instant::now();
         while !stop.is_cancelled() {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-            let free = 1 + places.available_permits();
-            let deliveries = self.receive(free).await;
+            let Some(mut free) = free_places(&places).await else { break };
+            let deliveries = self.receive(free.num_permits()).await;
             while let Some(ended) = running.try_join_next() {
                 summary.count(ended);
             }
@@ -147,12 +146,13 @@ impl QueueWorker {
                 info!("there is nothing to do");
                 break;
             }
-            drop(place);
             for delivery in deliveries {
-                let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&places));
+                // Its place is kept for it: nothing else is received into it.
+                let place = free.split(1);
+                let shared = Arc::clone(&self.shared);
                 let progress = self.options.progress.clone();
                 running.spawn(async move {
-                    let _place = places.acquire_owned().await;
+                    let _place = place;
                     let begun = Instant::now();
                     progress.iter().for_each(|progress| progress.begin());
                     let ended = shared.handle(delivery).await;
@@ -179,6 +179,16 @@ impl QueueWorker {
             }
         }
     }
+}
+
+/// All places that are free, as soon as there is one.
+async fn free_places(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    let mut free = Arc::clone(places).acquire_owned().await.ok()?;
+    let more = u32::try_from(places.available_permits()).unwrap_or(u32::MAX);
+    if let Ok(rest) = Arc::clone(places).try_acquire_many_owned(more) {
+        free.merge(rest);
+    }
+    Some(free)
 }
 
 impl WorkerSummary {

@@ -46,7 +46,9 @@ impl Processes {
     /// # Errors
     /// When no port is free, or this machine lets nobody limit a process as the plan says: what is measured as limited is limited.
     pub fn new(folder: &Folder, program: PathBuf) -> Result<Self> {
-        let TargetPlan::Processes { model, cpus, memory_mb } = &folder.plan().method.target;
+        let TargetPlan::Processes { model, cpus, memory_mb } = &folder.plan().method.target else {
+            return Err(Error::Plan("the plan scales no processes".to_owned()));
+        };
         let name = format!("experiment-{}", std::process::id());
         let pool = PoolConfig { name, cpus: *cpus, memory_mb: *memory_mb, ..PoolConfig::default() };
         pool.check()?;
