@@ -28,7 +28,13 @@ fn filled(text: &str) -> String {
     let text = values
         .iter()
         .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));
-    text.replace("${", "a").replace('}', "")
+    // What is left are names of buckets and queues, which are in lower case.
+    let mut parts = text.split("${");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |all, part| {
+        let (name, rest) = part.split_once('}').unwrap();
+        all + &name.to_lowercase() + rest
+    })
 }
 
 /// Has the program read settings; it prints the schema and does nothing.

@@ -155,13 +155,12 @@ fn chart(area: &Panel<'_>, axes: &Axes<'_>, lines: &[Line]) -> Drawn {
         let style = line.colour.stroke_width(2);
         let means: Vec<(f64, f64)> = line.points.iter().map(|(x, value)| (*x, value.mean)).collect();
         let series = match line.dash {
-            Some(length) => chart.draw_series(DashedLineSeries::new(means.clone(), length, 4, style))?,
-            None => chart.draw_series(LineSeries::new(means.clone(), style))?,
+            Some(length) => chart.draw_series(DashedLineSeries::new(means, length, 4, style))?,
+            None => chart.draw_series(LineSeries::new(means, style))?,
         };
         series.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
-        chart.draw_series(means.iter().map(|point| Circle::new(*point, 3, line.colour.filled())))?;
         chart.draw_series(line.points.iter().map(|(x, value)| {
-            ErrorBar::new_vertical(*x, value.min, value.mean, value.max, line.colour.stroke_width(1), 6)
+            ErrorBar::new_vertical(*x, value.min, value.mean, value.max, line.colour.filled(), 6)
         }))?;
     }
     let mut legend = chart.configure_series_labels();

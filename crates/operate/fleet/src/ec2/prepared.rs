@@ -92,7 +92,8 @@ impl Ec2InstanceDriver {
             (Some((Asked::Off, _)), _) => Some(State::Draining),
             (None, told) => told,
         };
-        let is_on = matches!(state, Some(State::Starting | State::Busy));
+        // What is not described yet comes with the deadline of the time before.
+        let is_on = seen.asked.is_none() && matches!(state, Some(State::Starting | State::Busy));
         seen.is_overdue = is_on && SystemTime::now() > self.deadline(instance);
         state
     }
