@@ -21,6 +21,6 @@ pub use backoff::Backoff;
 pub use handler::{Handle, JobError, Registry};
 pub use job::{Error, Job, Wish, enqueue};
 pub use metrics::Metrics;
-pub use observer::{Event, Observer, StageJob, Watcher};
+pub use observer::{Event, Observer, StageJob};
 pub use run::{Completed, Completion, Run};
 pub use runner::{Runner, RunnerConfig, Summary, worker_name};

@@ -1,6 +1,4 @@
-//! Who follows the jobs of a city's life, and who follows a worker.
-
-use std::time::Duration;
+//! Who follows the jobs of a city's life.
 
 use futures_util::future::BoxFuture;
 use sightscan_types::{CityId, JobId, Stage};
@@ -61,14 +59,4 @@ pub trait Observer: Send + Sync + 'static {
         job: &'a StageJob,
         event: Event<'a>,
     ) -> BoxFuture<'a, Result<()>>;
-}
-
-/// Whoever wants to know what a worker does.
-pub trait Watcher: Send + Sync + std::fmt::Debug {
-    /// It has begun with a job.
-    fn begin(&self);
-    /// It has brought a job to an end, which took so long.
-    fn end(&self, took: Duration);
-    /// It ends once it has finished what it has.
-    fn drain(&self);
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::BuildError;
+use sightscan_types::Watcher;
 use sightscan_warehouse::jobs::{self, Claim};
 use sightscan_warehouse::{Database, Error};
 use tokio::sync::Notify;
@@ -19,7 +20,7 @@ use tracing::{error, info, warn};
 use crate::backoff::Backoff;
 use crate::handler::Registry;
 use crate::metrics::Metrics;
-use crate::observer::{Event, Observer, StageJob, Watcher};
+use crate::observer::{Event, Observer, StageJob};
 use crate::run::Observed;
 use attempt::{Attempt, Outcome};
 use outage::Outage;

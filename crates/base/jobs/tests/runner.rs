@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use sightscan_jobs::{
     Backoff, Completed, Event, Handle, Job, JobError, Observer, Registry, Run, Runner, RunnerConfig,
-    StageJob, Summary, Watcher, Wish, enqueue,
+    StageJob, Summary, Wish, enqueue,
 };
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
 use sightscan_types::names::CityName;
-use sightscan_types::{CityId, JobId, JobState, Stage};
+use sightscan_types::{CityId, JobId, JobState, Stage, Watcher};
 use sightscan_warehouse::cities::{self, Progress};
 use sightscan_warehouse::{Database, Transaction, jobs};
 use tokio::task::JoinHandle;

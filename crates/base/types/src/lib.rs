@@ -21,4 +21,4 @@ pub use life::{CityState, ModelAction, ModelState, Stage, UnknownWord};
 pub use names::{CityName, NameError, Slug, SlugError};
 pub use provenance::{ConsentKind, OriginKind, Outcome, Producer, ProducerKind, Provenance, Review};
 pub use sha256::{NotASha256, Sha256};
-pub use work::{CrawlCity, JobState, LabelCity, TrainCity};
+pub use work::{CrawlCity, JobState, LabelCity, TrainCity, Watcher};

@@ -51,3 +51,13 @@ pub struct TrainCity {
     /// Labels with fewer images are left out.
     pub min_images_per_label: u32,
 }
+
+/// Whoever wants to know what a worker does.
+pub trait Watcher: Send + Sync + std::fmt::Debug {
+    /// It has begun with a job or a picture.
+    fn begin(&self);
+    /// It has brought one to an end, which took so long.
+    fn end(&self, took: std::time::Duration);
+    /// It ends once it has finished what it has.
+    fn drain(&self);
+}

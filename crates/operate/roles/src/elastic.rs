@@ -9,8 +9,9 @@ use sightscan_fleet::Reporter;
 use sightscan_http::health::Vitals;
 use sightscan_jobs::worker_name;
 use sightscan_queue::{Address, Broker};
-use sightscan_serve::elastic::{Progress, WorkerOptions};
+use sightscan_serve::elastic::WorkerOptions;
 use sightscan_serve::{Detection, Front, Objects, Post, QueueWorker};
+use sightscan_types::Watcher;
 use sightscan_warehouse::Warehouse;
 use sightscan_warehouse::queues::TableBroker;
 use tracing::info;
@@ -82,8 +83,8 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
 }
 
 fn worker_options(options: &DetectOptions, reporter: &Reporter) -> WorkerOptions {
-    let progress: Arc<dyn Progress> = Arc::new(Reporting(reporter.clone()));
-    WorkerOptions { name: worker_name(), exit_when_idle: options.exit_when_idle, progress: Some(progress) }
+    let watcher: Arc<dyn Watcher> = Arc::new(Reporting(reporter.clone()));
+    WorkerOptions { name: worker_name(), exit_when_idle: options.exit_when_idle, watcher: Some(watcher) }
 }
 
 /// Detection with the models that are configured, or with all that are live in the folder, now and later.

@@ -19,7 +19,7 @@ use sightscan_fleet::{
 use sightscan_fleet::{Ec2Driver, Ec2InstanceDriver, KubernetesDriver};
 use sightscan_jobs::worker_name;
 use sightscan_serve::Objects;
-use sightscan_serve::elastic::Progress;
+use sightscan_types::Watcher;
 use sightscan_warehouse::{Database, Warehouse, leaderships, settings};
 use tracing::warn;
 
@@ -227,21 +227,7 @@ impl Reporting {
     }
 }
 
-impl Progress for Reporting {
-    fn begin(&self) {
-        self.0.begin();
-    }
-
-    fn end(&self, took: Duration) {
-        self.0.end(took);
-    }
-
-    fn drain(&self) {
-        self.0.drain();
-    }
-}
-
-impl sightscan_jobs::Watcher for Reporting {
+impl Watcher for Reporting {
     fn begin(&self) {
         self.0.begin();
     }

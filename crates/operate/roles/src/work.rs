@@ -6,9 +6,9 @@ use std::time::Duration;
 use sightscan_cities::{Cities, Life};
 use sightscan_crawl::Google;
 use sightscan_crawl::fetch::Fetcher;
-use sightscan_jobs::{Observer, Registry, Runner, RunnerConfig, Summary, Watcher};
+use sightscan_jobs::{Observer, Registry, Runner, RunnerConfig, Summary};
 use sightscan_label::ConfigError as LabelConfigError;
-use sightscan_types::Stage;
+use sightscan_types::{Stage, Watcher};
 use sightscan_warehouse::Warehouse;
 use tracing::warn;
 

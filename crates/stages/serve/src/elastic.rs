@@ -14,7 +14,7 @@ mod worker;
 pub use config::Config;
 pub use objects::Objects;
 pub use post::Post;
-pub use worker::{Progress, QueueWorker, WorkerOptions, WorkerSummary};
+pub use worker::{QueueWorker, WorkerOptions, WorkerSummary};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -117,7 +117,7 @@ impl Installation {
             EngineChoice::Rten,
         );
         let detection = Arc::new(detection(Config::default(), model.unwrap()));
-        let options = WorkerOptions { name: "a-worker".into(), exit_when_idle, progress: None };
+        let options = WorkerOptions { name: "a-worker".into(), exit_when_idle, watcher: None };
         let worker =
             QueueWorker::new(self.config.clone(), detection, self.broker().await, self.objects(), options);
         let stop = CancellationToken::new();

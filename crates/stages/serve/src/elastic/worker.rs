@@ -9,6 +9,7 @@ use sightscan_http::{Hold, Problem};
 use sightscan_queue::{
     Base64, Broker, Delivery, Error as QueueError, Notice, Outcome, Queue, Refusal, Reply, Request,
 };
+use sightscan_types::Watcher;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,16 +29,6 @@ const RETRY: Duration = Duration::from_millis(500);
 /// A picture is held for so long while a bucket or the queue does not answer: that is no fault of the picture.
 const OUTAGE: Duration = Duration::from_mins(5);
 
-/// Whoever wants to know what a worker does.
-pub trait Progress: Send + Sync + std::fmt::Debug {
-    /// It has begun with a picture.
-    fn begin(&self);
-    /// It has brought a picture to an end, which took so long.
-    fn end(&self, took: Duration);
-    /// It ends once it has finished what it has.
-    fn drain(&self);
-}
-
 /// What a worker is told beyond the configuration.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
@@ -46,7 +37,7 @@ pub struct WorkerOptions {
     /// It ends when it has had nothing to do for so long.
     pub exit_when_idle: Option<Duration>,
     /// Who is told what it does.
-    pub progress: Option<Arc<dyn Progress>>,
+    pub watcher: Option<Arc<dyn Watcher>>,
 }
 
 /// How many requests ended how.
@@ -150,18 +141,18 @@ impl QueueWorker {
                 // Its place is kept for it: nothing else is received into it.
                 let place = free.split(1);
                 let shared = Arc::clone(&self.shared);
-                let progress = self.options.progress.clone();
+                let watcher = self.options.watcher.clone();
                 running.spawn(async move {
                     let _place = place;
                     let begun = Instant::now();
-                    progress.iter().for_each(|progress| progress.begin());
+                    watcher.iter().for_each(|watcher| watcher.begin());
                     let ended = shared.handle(delivery).await;
-                    progress.iter().for_each(|progress| progress.end(begun.elapsed()));
+                    watcher.iter().for_each(|watcher| watcher.end(begun.elapsed()));
                     ended
                 });
             }
         }
-        self.options.progress.iter().for_each(|progress| progress.drain());
+        self.options.watcher.iter().for_each(|watcher| watcher.drain());
         while let Some(ended) = running.join_next().await {
             summary.count(ended);
         }
