@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt};
 use sightscan_testkit::services::{Moto, Nats};
 
+use crate::installation::{Installation, ask, coloured};
 use crate::program::*;
-use crate::roles::{Installation, ask, coloured, role};
+use crate::roles::role;
 
 /// Requests of the test with faults.
 const REQUESTS: usize = 60;

@@ -12,8 +12,9 @@ use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
 use sightscan_testkit::{scale, tiny};
 
+use crate::installation::{ask, coloured};
 use crate::program::*;
-use crate::roles::{ask, call, coloured, get, request_city, role};
+use crate::roles::{call, get, request_city, role};
 
 /// The workers that there may be.
 fn most() -> usize {

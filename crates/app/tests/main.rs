@@ -13,6 +13,7 @@ mod elastic;
 mod exchange;
 mod experiment;
 mod fleet;
+mod installation;
 #[cfg(feature = "cloud")]
 mod kubernetes;
 mod labelling;
@@ -21,3 +22,4 @@ mod program;
 mod roles;
 mod serve;
 mod train;
+mod variables;

@@ -169,3 +169,15 @@ pub(crate) fn reqwest_get(url: &str) -> Result<u16, reqwest::Error> {
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
+
+pub(crate) fn terminate(child: &Child) {
+    signal(child.id(), "TERM");
+}
+
+pub(crate) fn wait_for_line(log: &mut impl BufRead, sign: &str) -> String {
+    let mut told = String::new();
+    while !told.contains(sign) {
+        assert!(log.read_line(&mut told).unwrap() > 0, "it ended: {told}");
+    }
+    told
+}

@@ -1,14 +1,11 @@
 //! The roles that run for long, as processes.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sightscan_testkit::services::Moto;
-use sightscan_testkit::tiny;
 
 use crate::program::*;
 
@@ -90,127 +87,6 @@ pub(crate) fn events_within(server: &Server, city: &str, text: &str, limit: Dura
     panic!("the events ended: {seen}");
 }
 
-/// The buckets of [`Installation::in_cloud`]: pictures, labels, results.
-pub(crate) const BUCKETS: [&str; 3] = ["sights-in", "sights-out", "sights-results"];
-
-/// What all processes of an installation are told whose web tiers have workers look at the pictures.
-#[derive(Clone)]
-pub(crate) struct Installation {
-    pub(crate) folder: Rc<tempfile::TempDir>,
-    pub(crate) model: PathBuf,
-    pub(crate) queue: String,
-    /// More lines of the section `[elastic]`.
-    pub(crate) settings: String,
-    pub(crate) variables: Vec<(&'static str, String)>,
-}
-
-impl Installation {
-    /// With the queue in SQLite and folders.
-    pub(crate) fn embedded() -> Self {
-        let (folder, model) = folder_with_model();
-        let (folder, queue) = (Rc::new(folder), "db:".to_owned());
-        Self { folder, model, queue, settings: String::new(), variables: Vec::new() }
-    }
-
-    /// With the queue in SQS and buckets in S3.
-    pub(crate) fn in_cloud(moto: &Moto) -> Self {
-        let [input, output, results] = BUCKETS;
-        BUCKETS.iter().for_each(|bucket| moto.make_bucket(bucket));
-        let settings =
-            format!("input = \"s3://{input}\"\noutput = \"s3://{output}\"\nresults = \"s3://{results}\"\n");
-        let (queue, variables) = (format!("sqs:{}", moto.queue("detect")), moto.variables().to_vec());
-        Self { queue, settings, variables, ..Self::embedded() }
-    }
-
-    /// A role with a lease of two seconds.
-    pub(crate) fn role(&self, verb: &str) -> Command {
-        let mut command = role(self.folder.path(), verb);
-        let file = self.folder.path().join("elastic.toml");
-        let text = format!("[elastic]\nlease_seconds = 2\n{}", self.settings);
-        // Written once: whoever starts meanwhile must not read half of it.
-        if fs_err::read_to_string(&file).ok().as_ref() != Some(&text) {
-            fs_err::write(&file, text).unwrap();
-        }
-        command.env("SIGHTSCAN_CONFIG", file).envs(self.variables.iter().cloned());
-        command
-    }
-
-    pub(crate) fn tier_command(&self) -> Command {
-        let mut command = self.role("api");
-        command.args(["--listen", "127.0.0.1:0", "--detect-through", &self.queue]);
-        command
-    }
-
-    pub(crate) fn worker_command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.role("worker");
-        command.args(["--detect", &self.queue, "--threads", "1", "--model"]).arg(&self.model).args(arguments);
-        command
-    }
-
-    pub(crate) fn tier(&self) -> Server {
-        Server::launch(self.tier_command())
-    }
-
-    /// A worker that has begun.
-    pub(crate) fn worker(&self, arguments: &[&str]) -> Child {
-        let mut command = self.worker_command(arguments);
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        wait_for_line(&mut log, "worker looks at pictures");
-        std::thread::spawn(move || log.lines().for_each(drop));
-        child
-    }
-
-    /// The pictures and the labels that there are.
-    pub(crate) fn objects(&self) -> (u64, u64) {
-        let told = stdout_of(self.role("fleet").args(["status", "--json"]));
-        let status: Value = serde_json::from_str(&told).unwrap();
-        let count = |of: &str| status[of].as_u64().unwrap();
-        (count("input_objects"), count("output_objects"))
-    }
-
-    /// Whether no request is lost, and where all are.
-    pub(crate) fn check(&self) -> (bool, Value) {
-        let checked = self.role("fleet").args(["check", "--queue", &self.queue]).output().unwrap();
-        let ledger = serde_json::from_slice(&checked.stdout).unwrap_or_else(|_| panic!("{checked:?}"));
-        (checked.status.success(), ledger)
-    }
-}
-
-/// A picture whose answer tells this number again.
-pub(crate) fn coloured(red: u8) -> Vec<u8> {
-    tiny::plain_picture([red, 128, 255], 255, 10)
-}
-
-/// The number that the answer to a picture of the tiny network tells, as `/v1/detect` answers it.
-pub(crate) fn number_in(report: &Value) -> Option<f64> {
-    let width = report["detections"][0]["box"]["width"].as_f64()?;
-    Some(255.0 * width / report["width"].as_f64()?)
-}
-
-/// Sends a picture to `/v1/detect` of a web tier, which has so long for the answer.
-pub(crate) async fn send_picture(
-    client: &reqwest::Client,
-    url: &str,
-    name: &str,
-    picture: Vec<u8>,
-    wait: Duration,
-) -> reqwest::Result<reqwest::Response> {
-    let part = reqwest::multipart::Part::bytes(picture).file_name(name.to_owned());
-    let form = reqwest::multipart::Form::new().part("image", part);
-    let wait = wait.as_millis().to_string();
-    client.post(url).header("x-sightscan-deadline-ms", wait).multipart(form).send().await
-}
-
-/// Asks for the number of a picture, for as long as it takes.
-pub(crate) async fn ask(client: &reqwest::Client, url: &str, name: &str, picture: Vec<u8>) -> f64 {
-    let response = send_picture(client, url, name, picture, Duration::from_secs(600)).await.unwrap();
-    assert_eq!(response.status(), 200);
-    let answer: Value = response.json().await.unwrap();
-    assert_eq!(answer["image"], name);
-    number_in(&answer).unwrap()
-}
-
 #[test]
 fn a_requested_city_survives_a_kill_and_is_followed() {
     let folder = tempfile::tempdir().unwrap();
@@ -269,10 +145,6 @@ fn the_token_is_made_and_printed_at_the_first_start_only() {
     assert!(!printed().contains("admin token"));
 }
 
-fn terminate(child: &std::process::Child) {
-    signal(child.id(), "TERM");
-}
-
 #[test]
 fn every_role_ends_well_when_it_is_asked_to() {
     let folder = tempfile::tempdir().unwrap();
@@ -295,14 +167,6 @@ fn every_role_ends_well_when_it_is_asked_to() {
         log.read_to_string(&mut rest).unwrap();
         assert!(child.wait().unwrap().success(), "{verb}: {rest}");
     }
-}
-
-fn wait_for_line(log: &mut impl BufRead, sign: &str) -> String {
-    let mut told = String::new();
-    while !told.contains(sign) {
-        assert!(log.read_line(&mut told).unwrap() > 0, "it ended: {told}");
-    }
-    told
 }
 
 #[test]
@@ -462,151 +326,6 @@ fn what_is_published_promoted_or_rolled_back_is_served_without_a_restart() {
         (&states["items"][0]["state"], &states["items"][1]["state"]),
         (&json!("live"), &json!("retired"))
     );
-}
-
-#[test]
-fn the_originals_variables_are_read_at_the_start_of_a_role() {
-    let folder = tempfile::tempdir().unwrap();
-    let variables = [
-        ("MAX_SIGHTS_PER_CITY", "7"),
-        ("MAX_IMAGES_PER_SIGHT", "8"),
-        ("MAX_GOOGLE_VISION_CALLS_PER_NEW_CITY", "9"),
-        ("DATA_MART_REFRESH_DATA_MARTS_EVERY_SECONDS", "61"),
-        ("DATA_MART_ENABLE_MODEL_TRAINING_EVERY_SECONDS", "10"),
-        ("DATA_MART_ENABLE_LABELLING_REQUESTS_EVERY_SECONDS", "63"),
-        ("MTS_EPOCHS", "100"),
-        ("MIN_LABELLED_IMAGES_NEEDED_FOR_TRAINING", "100"),
-        ("MIN_IMAGE_NUMBER_PER_LABEL", "10"),
-        ("API_ENDPOINT_URL", "https://api.example/"),
-        ("MTS_EC2_INSTANCE_ID", "i-123"),
-        ("AWS_REGION", "eu-central-1"),
-        ("ILS_PORT", "0"),
-        ("GOOGLE_APPLICATION_CREDENTIALS", "./auth.json"),
-    ];
-    let secrets = [
-        ("MAPS_KEY", "key-of-maps"),
-        ("AWS_ACCESS_KEY_ID", "id-of-aws"),
-        ("AWS_ACCESS_KEY", "secret-of-aws"),
-        ("PGPASSWORD", "secret-of-pg"),
-    ];
-    let lost =
-        [("IC_URL", "http://ic"), ("ILS_PUBLIC_ENDPOINT_URL", "http://ils"), ("IS_MTS_GPU_ENABLED", "true")];
-    for (verb, arguments) in [
-        ("up", vec!["--listen", "127.0.0.1:0"]),
-        ("api", vec!["--listen", "127.0.0.1:0"]),
-        ("scheduler", vec![]),
-        ("worker", vec!["--jobs", "crawl"]),
-    ] {
-        let mut command = role(folder.path(), verb);
-        command
-            .args(arguments)
-            .envs(variables)
-            .envs(secrets)
-            .envs(lost)
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let sign = match verb {
-            "worker" => "worker is ready",
-            "scheduler" => "scheduler plans",
-            _ => "server listens",
-        };
-        let told = wait_for_line(&mut log, sign);
-        terminate(&child);
-        assert!(child.wait().unwrap().success());
-        for (name, value) in variables {
-            assert!(
-                told.lines().any(|line| line.contains(name) && line.contains(value)),
-                "{verb}: {name} in {told}"
-            );
-        }
-        for (name, value) in secrets {
-            assert!(told.contains(name) && !told.contains(value), "{verb}: {name}");
-        }
-        for (name, _) in lost {
-            let line = told.lines().find(|line| line.contains(name)).unwrap();
-            assert!(line.contains("WARN") && line.contains("sightscan worker --jobs"), "{line}");
-        }
-        assert!(
-            told.lines().any(|line| line.contains("WARN") && line.contains("below 300 seconds")),
-            "{told}"
-        );
-    }
-}
-
-#[test]
-fn the_originals_port_and_hosts_are_those_of_the_api() {
-    let folder = tempfile::tempdir().unwrap();
-    for verb in ["up", "api"] {
-        let mut command = role(folder.path(), verb);
-        // Port 0 is any that is free.
-        command.envs([("DOS_PORT", "0"), ("ALLOWED_HOSTS", "guide.example, other.example")]);
-        let server = Server::launch(command);
-        assert_ne!(server.address.port(), 8002, "{verb}");
-        assert_eq!(reqwest_get(&server.url("/v1/cities")).unwrap(), 421, "{verb}");
-    }
-}
-
-#[test]
-fn the_settings_of_a_crawl_come_from_the_originals_variables() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = role(folder.path(), "api");
-    command
-        .args(["--listen", "127.0.0.1:0"])
-        .envs([("MAX_SIGHTS_PER_CITY", "7"), ("MAX_IMAGES_PER_SIGHT", "8")]);
-    let server = Server::launch(command);
-    request_city(&server, "Berlin");
-    let listed = stdout_of(role(folder.path(), "jobs").arg("list"));
-    let shown =
-        stdout_of(role(folder.path(), "jobs").args(["show", listed.split_whitespace().next().unwrap()]));
-    assert!(shown.contains(r#""max_sights":7,"max_images_per_sight":8"#), "{shown}");
-}
-
-#[test]
-fn a_file_named_env_is_read_and_variables_win_over_it() {
-    let folder = tempfile::tempdir().unwrap();
-    fs_err::write(folder.path().join(".env"), "DATABASE_URL=sqlite:from-env.db\nMTS_EPOCHS=none\n").unwrap();
-    let error = failure_of(role(folder.path(), "scheduler").env("MAX_SIGHTS_PER_CITY", "7"));
-    assert!(error.contains("MTS_EPOCHS is `none`"), "{error}");
-    let told = stdout_of(role(folder.path(), "migrate").env("MTS_EPOCHS", "5"));
-    assert!(told.contains("sqlite:from-env.db"), "{told}");
-}
-
-#[test]
-fn settings_that_cannot_be_meant_are_refused_with_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, value, told) in [
-        ("PGHOST", "http://db.example:5432", "PGHOST=db.example"),
-        ("MAX_SIGHTS_PER_CITY", "None", "whole number"),
-        ("DOS_PORT", "http", "port"),
-        ("SIGHTSCAN_ADMIN_TOKEN", "short", "SIGHTSCAN_ADMIN_TOKEN"),
-    ] {
-        let error = failure_of(role(folder.path(), "api").args(["--listen", "127.0.0.1:0"]).env(name, value));
-        assert!(error.contains(told), "{name}: {error}");
-    }
-}
-
-#[test]
-fn the_originals_database_variables_reach_postgresql() {
-    let server = std::env::var("SIGHTSCAN_TEST_POSTGRES").expect("SIGHTSCAN_TEST_POSTGRES, see scripts/test");
-    let url = block_on(sightscan_testkit::database::new_database(&server));
-    let (authority, name) = url.strip_prefix("postgres://").unwrap().split_once('/').unwrap();
-    let (user, address) = authority.split_once('@').unwrap();
-    let (host, port) = address.split_once(':').unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = role(folder.path(), "api");
-    command.args(["--listen", "127.0.0.1:0"]).envs([
-        ("PGHOST", host),
-        ("PGPORT", port),
-        ("PGDATABASE", name),
-        ("PGUSER", user),
-        ("PGPASSWORD", "unused"),
-    ]);
-    let running = Server::launch(command);
-    request_city(&running, "Berlin");
-    assert_eq!(get(&running.url("/v1/cities/berlin"))["state"], "approved");
-    assert!(!folder.path().join("sightscan.db").exists());
 }
 
 #[test]
