@@ -6,7 +6,6 @@
 
 mod page;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -150,9 +149,12 @@ fn base_name(name: &str) -> &str {
     name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("picture")
 }
 
-/// The name without its extension; `.jpg` has none.
+/// The name without its extension; `.jpg` has none. Always where the name begins, whatever else it holds.
 pub(crate) fn stem(name: &str) -> &str {
-    Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name)
+    match name.rfind('.') {
+        Some(dot) if dot > 0 => &name[..dot],
+        _ => name,
+    }
 }
 
 fn said(looked: Looked) -> Said {

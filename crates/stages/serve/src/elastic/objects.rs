@@ -191,6 +191,12 @@ mod tests {
         assert_eq!(written(OutputForm::Label, "test_0", "Paul"), "Paul");
     }
 
+    #[test]
+    fn a_long_path_is_shortened_as_any_name() {
+        let short = shortened(&format!("\u{10000}{}/b.jpg", "a".repeat(GREATEST_NAME)));
+        assert!(short.starts_with('\u{10000}') && short.ends_with(".jpg"), "{short}");
+    }
+
     proptest! {
         #[test]
         fn any_name_becomes_short_and_keeps_its_extension(name in ".{1,200}", extension in "[a-z]{1,5}") {
