@@ -23,3 +23,4 @@ mod roles;
 mod serve;
 mod train;
 mod variables;
+mod webhook;

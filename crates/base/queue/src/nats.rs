@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind, PublishErrorKind};
 use async_nats::jetstream::stream::{Config, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{self, AckKind, Context, Message};
 use async_nats::{Client, ConnectOptions, HeaderMap};
@@ -115,8 +115,10 @@ impl Broker for NatsBroker {
     async fn keep(&self, name: &str, lease: Duration) -> Result<()> {
         let name = self.reply_name(name);
         // An update of a stream that is gone would make it again, without its consumer.
-        if self.context.get_stream(&name).await.is_err() {
-            return Err(Error::Missing(name));
+        match self.context.get_stream(&name).await {
+            Ok(_) => {}
+            Err(error) if is_missing(&error) => return Err(Error::Missing(name)),
+            Err(error) => return Err(failed("keep", &name, error)),
         }
         let updated = self.context.update_stream(self.replies(&name, lease)).await;
         updated.map(drop).map_err(|error| failed("keep", &name, error))
@@ -199,9 +201,12 @@ impl NatsQueue {
 
     /// Tells the server what became of a message, and waits until it knows.
     async fn settle(&self, receipt: &Receipt, kind: AckKind) -> Result<()> {
-        let Some((message, _)) = self.held.lock().remove(receipt.as_str()) else { return Ok(()) };
+        let Some(message) = self.held.find(receipt) else { return Ok(()) };
         let settled = message.double_ack_with(kind).await;
-        settled.map_err(|error| Error::backend("settle a message of", &self.name, error))
+        settled.map_err(|error| Error::backend("settle a message of", &self.name, error))?;
+        // Only now: who is told of an error settles it again.
+        self.held.lock().remove(receipt.as_str());
+        Ok(())
     }
 
     async fn publish(&self, body: &str) -> Result<()> {
@@ -233,12 +238,13 @@ impl Queue for NatsQueue {
     }
 
     async fn receive(&self, most: usize, lease: Duration, wait: Duration) -> Result<Vec<Delivery>> {
-        let until = Instant::now() + lease;
         // A batch waits until it is full: so the first message is waited for alone.
         let mut messages = self.batch(1, wait).await?;
         if !messages.is_empty() && most > 1 {
-            messages.extend(self.batch(most - 1, Duration::ZERO).await?);
+            // Without more where that fails: the first one is there all the same.
+            messages.extend(self.batch(most - 1, Duration::ZERO).await.unwrap_or_default());
         }
+        let until = Instant::now() + lease;
         messages.into_iter().map(|message| self.delivery(message, until)).collect()
     }
 
@@ -268,6 +274,10 @@ impl Queue for NatsQueue {
         if let Some(dead) = &self.dead {
             let mut headers = HeaderMap::new();
             headers.insert("Reason", reason.replace(['\r', '\n'], " "));
+            // The server drops a second letter of the same message.
+            if let Some(number) = self.held.find(&delivery.receipt).as_ref().and_then(number) {
+                headers.insert("Nats-Msg-Id", format!("{}-{number}", self.name));
+            }
             let sent =
                 self.context.publish_with_headers(subject(dead), headers, delivery.body.clone().into());
             let sent = sent.await.map_err(|error| failed("give up a message of", &self.name, error))?;
@@ -302,6 +312,10 @@ impl Held {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn find(&self, receipt: &Receipt) -> Option<Message> {
+        self.lock().get(receipt.as_str()).map(|(message, _)| message.clone())
+    }
+
     /// Keeps telling the server that somebody works on what is held.
     async fn keep(self: Arc<Self>) {
         loop {
@@ -318,6 +332,15 @@ impl Held {
             }
         }
     }
+}
+
+/// The number of a message in its stream.
+fn number(message: &Message) -> Option<u64> {
+    message.info().ok().map(|info| info.stream_sequence)
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(why) if why.code() == 404)
 }
 
 async fn connect(

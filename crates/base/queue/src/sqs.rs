@@ -3,7 +3,7 @@
 //! Besides the queue of the requests there is one for its dead letters (`NAME-dead`), and one for the answers to each web tier
 //! (`NAME-reply-…`), whose tag says until when somebody waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ const GREATEST: usize = 256 << 10;
 const BATCH: usize = 10;
 /// The longest wait of one request, in seconds.
 const LONGEST_WAIT: u64 = 20;
+/// For so long SQS keeps a message at most, in seconds.
+const LONGEST_KEPT: &str = "1209600";
 /// The longest lease, in seconds.
 const LONGEST_LEASE: u64 = 43_200;
 /// Says until when somebody waits for answers, in milliseconds since 1970-01-01 UTC.
@@ -46,6 +48,8 @@ struct SqsQueue {
     url: String,
     /// The address of the queue of its dead letters, where it has one.
     dead: Option<String>,
+    /// Messages that are among the dead letters and perhaps not deleted yet.
+    buried: Mutex<HashSet<String>>,
 }
 
 impl SqsBroker {
@@ -59,7 +63,7 @@ impl SqsBroker {
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();
         let url = made(&client, &name).await?;
         let dead = Some(made(&client, &format!("{name}-dead")).await?);
-        let requests = Arc::new(SqsQueue { client: client.clone(), name: name.clone(), url, dead });
+        let requests = Arc::new(SqsQueue::new(&client, name.clone(), url, dead));
         Ok(Self { client, requests, name, known: Mutex::default() })
     }
 
@@ -120,7 +124,7 @@ impl Broker for SqsBroker {
             self.client.create_queue().queue_name(&name).tags(EXPIRES, expiry::after(lease)).send().await;
         let url = made.map_err(|error| failed("make", &name, error))?.queue_url.unwrap_or_default();
         self.known().insert(name.clone(), url.clone());
-        Ok(Arc::new(SqsQueue { client: self.client.clone(), name, url, dead: None }))
+        Ok(Arc::new(SqsQueue::new(&self.client, name, url, None)))
     }
 
     async fn keep(&self, name: &str, lease: Duration) -> Result<()> {
@@ -171,6 +175,22 @@ impl Broker for SqsBroker {
 }
 
 impl SqsQueue {
+    fn new(client: &Client, name: String, url: String, dead: Option<String>) -> Self {
+        Self { client: client.clone(), name, url, dead, buried: Mutex::default() }
+    }
+
+    fn buried(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.buried.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send_letter(&self, dead: &str, body: &str, reason: &str) -> Result<()> {
+        let told = MessageAttributeValue::builder().data_type("String").string_value(reason).build();
+        let told = told.map_err(|error| failed("give up a message of", &self.name, error))?;
+        let asked = self.client.send_message().queue_url(dead).message_body(body);
+        let sent = asked.message_attributes("reason", told).send().await;
+        sent.map(drop).map_err(|error| failed("give up a message of", &self.name, error))
+    }
+
     async fn count(&self, url: &str) -> Result<(u64, u64)> {
         use QueueAttributeName::{
             ApproximateNumberOfMessages as Waiting, ApproximateNumberOfMessagesDelayed as Delayed,
@@ -271,14 +291,16 @@ impl Queue for SqsQueue {
     }
 
     async fn bury(&self, delivery: &Delivery, reason: &str) -> Result<()> {
-        if let Some(dead) = &self.dead {
-            let told = MessageAttributeValue::builder().data_type("String").string_value(reason).build();
-            let told = told.map_err(|error| failed("give up a message of", &self.name, error))?;
-            let asked = self.client.send_message().queue_url(dead).message_body(&delivery.body);
-            let sent = asked.message_attributes("reason", told).send().await;
-            sent.map_err(|error| failed("give up a message of", &self.name, error))?;
+        let receipt = delivery.receipt.as_str();
+        if let Some(dead) = &self.dead
+            && !self.buried().contains(receipt)
+        {
+            self.send_letter(dead, &delivery.body, reason).await?;
+            self.buried().insert(receipt.to_owned());
         }
-        self.delete(std::slice::from_ref(&delivery.receipt)).await
+        self.delete(std::slice::from_ref(&delivery.receipt)).await?;
+        self.buried().remove(receipt);
+        Ok(())
     }
 
     async fn depth(&self) -> Result<Depth> {
@@ -324,7 +346,9 @@ async fn made(client: &Client, name: &str) -> Result<String> {
     match client.get_queue_url().queue_name(name).send().await {
         Ok(found) => Ok(found.queue_url.unwrap_or_default()),
         Err(error) if is_missing(&error) => {
-            let made = client.create_queue().queue_name(name).send().await;
+            let asked = client.create_queue().queue_name(name);
+            let made =
+                asked.attributes(QueueAttributeName::MessageRetentionPeriod, LONGEST_KEPT).send().await;
             Ok(made.map_err(|error| failed("make", name, error))?.queue_url.unwrap_or_default())
         }
         Err(error) => Err(failed("find", name, error)),

@@ -11,7 +11,6 @@ use sightscan_jobs::worker_name;
 use sightscan_queue::{Address, Broker};
 use sightscan_serve::elastic::WorkerOptions;
 use sightscan_serve::{Detection, Front, Objects, Post, QueueWorker};
-use sightscan_types::Watcher;
 use sightscan_warehouse::Warehouse;
 use sightscan_warehouse::queues::TableBroker;
 use tracing::info;
@@ -22,7 +21,7 @@ use crate::public::{choice, models};
 use crate::setup::Setup;
 use crate::storage::variable;
 use crate::vitals::Parts;
-use crate::{Stop, fleet, listener, live};
+use crate::{Stop, fleet, listener, live, webhook};
 
 /// The folder of the three buckets in the data folder.
 const FOLDER: &str = "elastic";
@@ -45,7 +44,8 @@ pub(crate) async fn front(setup: &Setup, warehouse: &Warehouse) -> Result<Arc<Fr
     };
     let broker = broker(&through.parse()?, warehouse).await?;
     let config = setup.config.elastic.clone();
-    let post = Post::start(config, broker, objects(setup)?, choice(setup)?).await?;
+    let notifier = webhook::notifier(&config, warehouse)?;
+    let post = Post::start(config, broker, objects(setup)?, choice(setup)?, notifier).await?;
     Ok(Arc::new(Front::elsewhere(setup.config.serve.clone(), Arc::new(post))?))
 }
 
@@ -60,6 +60,7 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
     let (ready, measured) = (Arc::clone(&detection), Arc::clone(&detection));
     let parts = Parts::default().with(move || ready.reasons(), move || measured.metrics());
     let reporter = Reporter::new(options.report.as_deref());
+    reporter.beat();
     let told = fleet::http::of_worker(reporter.clone());
     listener::watch_with(setup.config.admin.listen, Arc::new(parts), told, stop.clone()).await?;
     let ended = Stop::new();
@@ -69,7 +70,12 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
         Arc::clone(&detection),
         broker,
         objects(&setup)?,
-        worker_options(&options, &reporter),
+        WorkerOptions {
+            name: worker_name(),
+            exit_when_idle: options.exit_when_idle,
+            watcher: Some(Arc::new(Reporting(reporter.clone()))),
+            notifier: webhook::notifier(&setup.config.elastic, &warehouse)?,
+        },
     );
     reporter.ready();
     info!(queue = %options.queue, "worker looks at pictures");
@@ -80,11 +86,6 @@ pub async fn detect_worker(setup: Setup, options: DetectOptions, stop: Stop) -> 
     detection.close().await;
     warehouse.database.close().await;
     Ok(())
-}
-
-fn worker_options(options: &DetectOptions, reporter: &Reporter) -> WorkerOptions {
-    let watcher: Arc<dyn Watcher> = Arc::new(Reporting(reporter.clone()));
-    WorkerOptions { name: worker_name(), exit_when_idle: options.exit_when_idle, watcher: Some(watcher) }
 }
 
 /// Detection with the models that are configured, or with all that are live in the folder, now and later.

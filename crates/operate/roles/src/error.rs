@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 /// Shorthand for what the functions of this crate return.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a role does not start.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +133,9 @@ pub enum Error {
     /// A runtime.
     #[error(transparent)]
     Runtime(#[from] sightscan_engine::runtime::RuntimeError),
+    /// The webhook of the section `[elastic]`.
+    #[error(transparent)]
+    Webhook(#[from] crate::webhook::BadWebhook),
     /// A name that no model can have.
     #[error(transparent)]
     ModelName(#[from] sightscan_engine::model::NameError),

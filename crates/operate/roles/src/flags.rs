@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use sightscan_train::Processor;
 
 use crate::elastic::DetectOptions;
 use crate::error::Result;
@@ -125,6 +126,9 @@ pub struct WorkerFlags {
     /// Threads that compute, where it looks at pictures [default: all that this process may use].
     #[arg(long, value_name = "N", env = "SIGHTSCAN_SERVE_THREADS")]
     threads: Option<NonZeroUsize>,
+    /// What computes its trainings, where it trains [default: `device` of the section `[train]`, else cpu].
+    #[arg(long, value_name = "DEVICE", env = "SIGHTSCAN_TRAIN_DEVICE")]
+    device: Option<Processor>,
     /// End when there has been nothing to do for so long.
     #[arg(long, value_name = "SECONDS", env = "SIGHTSCAN_WORKER_EXIT_WHEN_IDLE")]
     exit_when_idle: Option<u64>,
@@ -165,6 +169,7 @@ impl WorkerFlags {
         self.admin.apply(config);
         config.worker.concurrency = self.concurrency.unwrap_or(config.worker.concurrency);
         config.serve.threads = self.threads.or(config.serve.threads);
+        config.train.device = self.device.unwrap_or(config.train.device);
         if !self.model.is_empty() {
             config.serve.models = self.model;
         }

@@ -223,6 +223,7 @@ impl Reporting {
     pub(crate) fn ready(path: &Path) -> Self {
         let reporter = Reporter::new(Some(path));
         reporter.ready();
+        reporter.beat();
         Self(reporter)
     }
 }

@@ -25,6 +25,7 @@ pub mod storage;
 pub mod token;
 pub mod train;
 mod vitals;
+mod webhook;
 mod work;
 
 use std::path::PathBuf;

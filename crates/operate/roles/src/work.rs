@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::fleet::Reporting;
 use crate::setup::Setup;
 use crate::vitals::Parts;
-use crate::{Stop, WorkerOptions, crawl, label, train};
+use crate::{Stop, WorkerOptions, crawl, label, train, webhook};
 
 /// What takes jobs and does them.
 pub(crate) struct Work {
@@ -34,6 +34,7 @@ impl Work {
         options: &WorkerOptions,
     ) -> Result<Self> {
         let registry = sightscan_cities::upkeep::register(Registry::new(), cities);
+        let registry = webhook::register(registry, setup)?;
         let (registry, fetcher) = with_crawl(registry, setup, warehouse, &options.queues)?;
         let registry = with_label(registry, setup, warehouse, &options.queues)?;
         let registry = with_train(registry, setup, warehouse, &options.queues);

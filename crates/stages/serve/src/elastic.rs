@@ -6,13 +6,15 @@
 //! so that a request that was worked on twice has one answer.
 
 mod config;
+mod notifier;
 mod objects;
 mod post;
 pub(crate) mod requests;
 mod worker;
 
 pub use config::Config;
-pub use objects::Objects;
+pub use notifier::{NotNoted, Notifier};
+pub use objects::{Failure, Objects};
 pub use post::Post;
 pub use worker::{QueueWorker, WorkerOptions, WorkerSummary};
 

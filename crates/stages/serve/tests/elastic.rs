@@ -86,8 +86,9 @@ impl Installation {
             overrides: Overrides::default(),
             engine: EngineChoice::Rten,
         };
-        let post =
-            Post::start(self.config.clone(), self.broker().await, self.objects(), choice).await.unwrap();
+        let post = Post::start(self.config.clone(), self.broker().await, self.objects(), choice, None)
+            .await
+            .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let handle = start_front(Front::elsewhere(config, Arc::new(post)).unwrap(), listener).unwrap();
         Tier { url: format!("http://{}", handle.address()), handle }
@@ -117,7 +118,8 @@ impl Installation {
             EngineChoice::Rten,
         );
         let detection = Arc::new(detection(Config::default(), model.unwrap()));
-        let options = WorkerOptions { name: "a-worker".into(), exit_when_idle, watcher: None };
+        let options =
+            WorkerOptions { name: "a-worker".into(), exit_when_idle, watcher: None, notifier: None };
         let worker =
             QueueWorker::new(self.config.clone(), detection, self.broker().await, self.objects(), options);
         let stop = CancellationToken::new();

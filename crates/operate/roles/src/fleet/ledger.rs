@@ -22,6 +22,8 @@ pub struct Ledger {
     pub failed: u64,
     /// Requests that were given up.
     pub dead: u64,
+    /// Requests that were refused because the queue did not answer: each may have been in it, and then is among the accepted ones.
+    pub unsent: u64,
     /// Requests that wait.
     pub waiting: u64,
     /// Requests that workers have.
@@ -34,7 +36,9 @@ impl Ledger {
     pub fn holds(&self) -> bool {
         let ended = self.done + self.failed + self.dead;
         let under_way = self.waiting + self.in_flight;
-        if under_way == 0 { ended == self.accepted } else { ended + under_way >= self.accepted }
+        let is_lost = ended + self.unsent + under_way < self.accepted;
+        let is_double = under_way == 0 && ended > self.accepted;
+        !is_lost && !is_double
     }
 }
 
@@ -63,27 +67,28 @@ pub async fn check(setup: &Setup, queue: &Address) -> Result<Ledger> {
 async fn count(requests: &dyn Queue, objects: &Objects) -> Result<Ledger> {
     // The queue first: what ends meanwhile is counted twice and not never.
     let depth = requests.depth().await?;
-    let (done, failed) = ended(objects).await?;
+    let (done, failed, unsent) = ended(objects).await?;
     let accepted = match depth.accepted {
         Some(accepted) => accepted,
         None => objects.input.keys().await?.len() as u64,
     };
     let (waiting, in_flight, dead) = (depth.waiting, depth.in_flight, depth.dead);
-    Ok(Ledger { accepted, done, failed, dead, waiting, in_flight })
+    Ok(Ledger { accepted, done, failed, dead, unsent, waiting, in_flight })
 }
 
-/// How many requests were done, and how many failed.
-async fn ended(objects: &Objects) -> Result<(u64, u64)> {
-    let (mut done, mut failed) = (0, 0);
+/// How many requests were done, how many failed, and how many could not be sent.
+async fn ended(objects: &Objects) -> Result<(u64, u64, u64)> {
+    let (mut done, mut failed, mut unsent) = (0, 0, 0);
     for state in objects.states().await? {
         match state {
             "done" => done += 1,
             "failed" => failed += 1,
+            "unsent" => unsent += 1,
             // Those that were given up are dead letters, and counted as such.
             _ => {}
         }
     }
-    Ok((done, failed))
+    Ok((done, failed, unsent))
 }
 
 #[cfg(test)]
@@ -92,10 +97,13 @@ mod tests {
 
     #[test]
     fn a_request_that_is_nowhere_is_seen() {
-        let all = Ledger { accepted: 10, done: 7, failed: 2, dead: 1, waiting: 0, in_flight: 0 };
+        let all = Ledger { accepted: 10, done: 7, failed: 2, dead: 1, unsent: 0, waiting: 0, in_flight: 0 };
         assert!(all.holds());
         assert!(!Ledger { done: 6, ..all }.holds(), "one is lost");
         assert!(!Ledger { done: 8, ..all }.holds(), "one has ended twice");
+        assert!(Ledger { unsent: 3, ..all }.holds(), "none of them was in the queue");
+        assert!(Ledger { done: 5, unsent: 3, ..all }.holds(), "two of them were");
+        assert!(!Ledger { done: 5, unsent: 1, ..all }.holds(), "one is lost");
         assert!(Ledger { done: 3, waiting: 2, in_flight: 2, ..all }.holds());
         assert!(Ledger { done: 4, waiting: 2, in_flight: 2, ..all }.holds(), "one is about to be deleted");
         assert!(!Ledger { done: 2, waiting: 2, in_flight: 2, ..all }.holds(), "one is lost");

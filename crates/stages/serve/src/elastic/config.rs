@@ -19,6 +19,8 @@ pub struct Config {
     pub output: Option<String>,
     /// The bucket of the results; `elastic/results` in the data folder unless given.
     pub results: Option<String>,
+    /// Where is told what became of a picture whose client did not wait; nowhere unless given.
+    pub webhook: Option<String>,
     /// Pictures of one web tier that may wait for workers; further ones are refused.
     pub greatest_waiting: usize,
     /// A worker that is not heard of for so long has lost its picture, in seconds.
@@ -41,6 +43,7 @@ impl Default for Config {
             input: None,
             output: None,
             results: None,
+            webhook: None,
             greatest_waiting: 2048,
             lease_seconds: 30,
             max_receives: 3,

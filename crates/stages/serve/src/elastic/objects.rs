@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sightscan_blobs::{BlobError, Bucket};
+use sightscan_http::Slug;
 use sightscan_queue::{Outcome, OutputForm, Reply, Request};
 use sightscan_types::DetectionId;
 
@@ -85,7 +86,8 @@ impl Objects {
         Ok(())
     }
 
-    /// How each request has ended that has: `done`, `failed`, `dead`, or `unreadable` where somebody has damaged its result.
+    /// How each request has ended that has: `done`, `failed`, `dead`; `unsent` where the queue did not answer when it was sent, so that
+    /// nobody knows whether it has been there; `unreadable` where somebody has damaged its result.
     ///
     /// # Errors
     /// When the bucket does not answer.
@@ -95,7 +97,7 @@ impl Objects {
             // The others tell that a request is waited for.
             let Ok(id) = key.parse::<DetectionId>() else { continue };
             match self.result(id).await {
-                Ok(reply) => states.extend(reply.map(|reply| reply.outcome.state())),
+                Ok(reply) => states.extend(reply.map(|reply| state(&reply.outcome))),
                 Err(Failure::Blob(error)) => return Err(error),
                 Err(Failure::Json(_)) => states.push("unreadable"),
             }
@@ -117,9 +119,11 @@ impl Objects {
 
 /// An object could not be stored or read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
+    /// The bucket does not answer.
     #[error(transparent)]
     Blob(#[from] BlobError),
+    /// Somebody has damaged it.
     #[error("an object is not what was put there: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -127,6 +131,15 @@ pub(crate) enum Failure {
 /// The key of the label, for the key of the picture.
 pub(crate) fn output_key(input: &str) -> String {
     stem(input).to_owned()
+}
+
+/// How a request has ended, for whoever counts.
+fn state(outcome: &Outcome) -> &'static str {
+    match outcome {
+        // Workers refuse nothing so: what they cannot do now is tried again.
+        Outcome::Failed(refusal) if refusal.slug == Slug::Unavailable.name() => "unsent",
+        outcome => outcome.state(),
+    }
 }
 
 fn pending_name(id: DetectionId) -> String {

@@ -3,7 +3,7 @@
 mod catalogue;
 mod waiting;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::objects::{Failure, Pending, output_key, shortened};
-use super::{Config, Objects, now};
+use super::{Config, NotNoted, Notifier, Objects, now};
 use crate::detection::Seen;
 use crate::error::StartError;
 use crate::follow::Choice;
@@ -54,12 +54,27 @@ struct Sender {
     requests: Arc<dyn Queue>,
     objects: Objects,
     config: Config,
-    /// The name of the queue of answers.
-    reply_to: String,
+    replies: Mutex<Replies>,
     waiting: Waiting,
+    notifier: Option<Arc<dyn Notifier>>,
     /// When this web tier was last heard of.
     renewed: tokio::sync::Mutex<Instant>,
     metrics: Arc<Metrics>,
+}
+
+/// The queue of answers to this web tier.
+#[derive(Debug, Clone)]
+struct Replies {
+    name: String,
+    queue: Arc<dyn Queue>,
+}
+
+impl Replies {
+    async fn open(broker: &dyn Broker, lease: Duration) -> Result<Self, QueueError> {
+        // Never a name again: Amazon takes one only a minute after a queue of that name was removed.
+        let name = format!("reply-{}", Uuid::new_v4().simple());
+        Ok(Self { queue: broker.open_replies(&name, lease).await?, name })
+    }
 }
 
 /// A picture that was sent.
@@ -77,6 +92,8 @@ enum Unsent {
     Stored(#[from] Failure),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error(transparent)]
+    NotNoted(#[from] NotNoted),
     #[error("a message cannot be written: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -101,7 +118,8 @@ impl From<sightscan_blobs::BlobError> for Unsent {
 }
 
 impl Post {
-    /// Opens a queue for the answers to this web tier, and listens to it.
+    /// Opens a queue for the answers to this web tier, and listens to it. `notifier` hears of requests that end after their client
+    /// was told their address; workers must have it as well.
     ///
     /// # Errors
     /// When the queue cannot be made, or the metrics cannot be set up.
@@ -110,23 +128,29 @@ impl Post {
         broker: Arc<dyn Broker>,
         objects: Objects,
         choice: Choice,
+        notifier: Option<Arc<dyn Notifier>>,
     ) -> Result<Self, StartError> {
-        let reply_to = format!("reply-{}", Uuid::new_v4().simple());
         // Those of web tiers that died are in nobody's way, but nobody else removes them.
         let swept = broker.sweep().await?;
-        let replies = broker.open_replies(&reply_to, config.replies_lease()).await?;
-        info!(queue = broker.requests().name(), reply_to, swept, "pictures are sent to workers");
+        let replies = Replies::open(broker.as_ref(), config.replies_lease()).await?;
+        info!(
+            queue = broker.requests().name(),
+            replies = replies.name,
+            swept,
+            "pictures are sent to workers"
+        );
         let sender = Arc::new(Sender {
             requests: broker.requests(),
             broker,
             objects,
             config,
-            reply_to,
+            replies: Mutex::new(replies),
             waiting: Waiting::default(),
+            notifier,
             renewed: tokio::sync::Mutex::new(Instant::now()),
             metrics: Arc::new(Metrics::new()?),
         });
-        let listening = tokio::spawn(Arc::clone(&sender).listen(replies));
+        let listening = tokio::spawn(Arc::clone(&sender).listen());
         Ok(Self { sender, catalogue: Arc::new(Catalogue::new(choice)), listening })
     }
 
@@ -167,14 +191,17 @@ impl Post {
             drop(hold);
             sent
         });
-        let sent = sending.await.map_err(Problem::internal)??;
+        let sent = tokio::time::timeout_at(deadline.into(), sending).await;
+        let late = |_| Problem::new(Slug::Unavailable, "the queue does not take the pictures in time");
+        let sent = sent.map_err(late)?.map_err(Problem::internal)??;
         Ok(join_all(sent.into_iter().map(|sent| self.sender.outcome(sent, deadline))).await)
     }
 
     /// Ends; answers to those who have not been answered are at their addresses.
     pub(crate) async fn close(&self) -> bool {
         self.listening.abort();
-        let closed = self.sender.broker.close_replies(&self.sender.reply_to).await;
+        let name = self.sender.replies().name.clone();
+        let closed = self.sender.broker.close_replies(&name).await;
         if let Err(error) = &closed {
             warn!(%error, "the queue of answers stays until its lease ends");
         }
@@ -214,7 +241,7 @@ impl Sender {
             requests.iter().zip(names).map(|(request, name)| self.expect(request, name)).collect();
         if let Err(error) = self.post(&requests).await {
             requests.iter().for_each(|request| self.waiting.forget(request.id));
-            self.take_back(&requests).await;
+            self.give_up(&requests, &error).await;
             return Err(error);
         }
         self.metrics.accepted.increment(sent.len() as u64);
@@ -245,6 +272,19 @@ impl Sender {
         }
     }
 
+    /// Ends requests that could not be sent. Some may be in the queue all the same, unless none can be: their pictures stay, and
+    /// whoever receives one finds how it has ended.
+    async fn give_up(&self, requests: &[Request], error: &Unsent) {
+        if matches!(error, Unsent::Json(_) | Unsent::Queue(QueueError::TooLarge { .. })) {
+            return self.take_back(requests).await;
+        }
+        for request in requests {
+            if let Err(error) = self.objects.finish(unsent(request)).await {
+                warn!(%error, id = %request.id, "how a request has ended cannot be stored");
+            }
+        }
+    }
+
     /// Deletes pictures that nobody will look at.
     async fn take_back(&self, requests: &[Request]) {
         for request in requests {
@@ -268,7 +308,7 @@ impl Sender {
         let keep = i64::try_from(self.config.keep().as_millis()).unwrap_or(i64::MAX);
         Ok(Request {
             id,
-            reply_to: self.reply_to.clone(),
+            reply_to: self.replies().name.clone(),
             name,
             output: output_key(&input),
             input,
@@ -308,7 +348,7 @@ impl Sender {
             return looked(reply, name);
         }
         self.metrics.postponed.increment(1);
-        match self.objects.note_pending(&Pending { id, name, accepted_at: sent_at }).await {
+        match self.postpone(&Pending { id, name, accepted_at: sent_at }).await {
             Ok(()) => Looked::Later(id),
             Err(error) => Looked::Refused(Problem::new(
                 Slug::Unavailable,
@@ -317,10 +357,23 @@ impl Sender {
         }
     }
 
+    /// Notes that the client is told the address. Whoever brings the request to its end later sees the note; where it has ended
+    /// just now, nobody else does.
+    async fn postpone(&self, pending: &Pending) -> Result<(), Unsent> {
+        self.objects.note_pending(pending).await?;
+        if let Some(notifier) = &self.notifier
+            && self.objects.result(pending.id).await?.is_some()
+        {
+            notifier.ended(pending.id).await?;
+        }
+        Ok(())
+    }
+
     /// Hands on answers, as long as somebody waits or answers may come: otherwise nothing is asked of the queue.
-    async fn listen(self: Arc<Self>, replies: Arc<dyn Queue>) {
+    async fn listen(self: Arc<Self>) {
         loop {
             self.waiting.any().await;
+            let replies = self.replies().queue.clone();
             match replies.receive(ANSWERS, ANSWER_LEASE, PATIENCE).await {
                 Ok(deliveries) => {
                     self.waiting.note_outage(None);
@@ -372,19 +425,42 @@ impl Sender {
         if renewed.elapsed() >= lease / 3 {
             self.renew(lease).await?;
             *renewed = Instant::now();
+            if let Err(error) = self.broker.sweep().await {
+                // Others do it as well.
+                debug!(%error, "queues of answers that nobody waits at are not removed");
+            }
         }
         Ok(())
     }
 
     async fn renew(&self, lease: Duration) -> Result<(), QueueError> {
-        match self.broker.keep(&self.reply_to, lease).await {
+        let name = self.replies().name.clone();
+        match self.broker.keep(&name, lease).await {
             // Others took this web tier for dead. What was answered meanwhile is in the bucket of results.
             Err(QueueError::Missing(_)) => {
-                self.broker.open_replies(&self.reply_to, lease).await?;
+                let replies = Replies::open(self.broker.as_ref(), lease).await?;
+                *self.replies() = replies;
+                Ok(())
             }
-            kept => kept?,
+            kept => kept,
         }
-        self.broker.sweep().await.map(drop)
+    }
+
+    fn replies(&self) -> MutexGuard<'_, Replies> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of a request that could not be sent.
+fn unsent(request: &Request) -> Reply {
+    let detail = "the queue did not answer when the picture was sent; send it again".to_owned();
+    Reply {
+        id: request.id,
+        name: request.name.clone(),
+        worker: String::new(),
+        queued_ms: 0.0,
+        finished_at: now(),
+        outcome: Outcome::Failed(Refusal { slug: Slug::Unavailable.name().to_owned(), detail }),
     }
 }
 

@@ -18,8 +18,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Objects;
 use super::objects::Pending;
+use super::{Failure, Objects};
 use crate::http::{App, Backend};
 
 /// How often is looked whether a request has ended.
@@ -123,6 +123,17 @@ impl Status {
 
     fn is_last(&self) -> bool {
         self.accepted_at.is_none()
+    }
+}
+
+impl Objects {
+    /// What `/v1/requests/{id}` answers for a request that has ended, as JSON; none where it has not.
+    ///
+    /// # Errors
+    /// When the bucket does not answer, or the result was damaged.
+    pub async fn ended(&self, id: DetectionId) -> Result<Option<String>, Failure> {
+        let ended = self.result(id).await?.map(Status::ended);
+        Ok(ended.map(|status| serde_json::to_string(&status)).transpose()?)
     }
 }
 

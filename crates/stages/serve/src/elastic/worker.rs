@@ -9,14 +9,14 @@ use sightscan_http::{Hold, Problem};
 use sightscan_queue::{
     Base64, Broker, Delivery, Error as QueueError, Notice, Outcome, Queue, Refusal, Reply, Request,
 };
-use sightscan_types::Watcher;
+use sightscan_types::{DetectionId, Watcher};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::objects::Failure;
-use super::{Config, Objects, now};
+use super::{Config, NotNoted, Notifier, Objects, now};
 use crate::config::GREATEST_DEADLINE;
 use crate::detection::{Detection, Seen};
 
@@ -38,6 +38,8 @@ pub struct WorkerOptions {
     pub exit_when_idle: Option<Duration>,
     /// Who is told what it does.
     pub watcher: Option<Arc<dyn Watcher>>,
+    /// Who hears of requests that end after their client was told their address.
+    pub notifier: Option<Arc<dyn Notifier>>,
 }
 
 /// How many requests ended how.
@@ -68,6 +70,7 @@ struct Shared {
     objects: Objects,
     config: Config,
     name: String,
+    notifier: Option<Arc<dyn Notifier>>,
 }
 
 /// How one delivery ended.
@@ -86,6 +89,8 @@ enum Trouble {
     Stored(#[from] Failure),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error(transparent)]
+    NotNoted(#[from] NotNoted),
     #[error("the picture could not be looked at: {0}")]
     NotLooked(String),
     #[error("the lease was lost")]
@@ -97,7 +102,7 @@ enum Trouble {
 impl Trouble {
     /// Whether it is no fault of the picture or of this worker.
     fn is_outage(&self) -> bool {
-        matches!(self, Self::Stored(Failure::Blob(_)) | Self::Queue(_))
+        matches!(self, Self::Stored(Failure::Blob(_)) | Self::Queue(_) | Self::NotNoted(_))
     }
 }
 
@@ -116,8 +121,9 @@ impl QueueWorker {
         objects: Objects,
         options: WorkerOptions,
     ) -> Self {
-        let (queue, name) = (broker.requests(), options.name.clone());
-        Self { shared: Arc::new(Shared { detection, broker, queue, objects, config, name }), options }
+        let (queue, name, notifier) = (broker.requests(), options.name.clone(), options.notifier.clone());
+        let shared = Shared { detection, broker, queue, objects, config, name, notifier };
+        Self { shared: Arc::new(shared), options }
     }
 
     /// Takes pictures until `stop` or until there was nothing to do for long enough; those that it has are finished first.
@@ -126,12 +132,17 @@ impl QueueWorker {
         let (mut running, mut summary) = (JoinSet::new(), WorkerSummary::default());
         let mut last_work = Instant::now();
         while !stop.is_cancelled() {
-            let Some(mut free) = free_places(&places).await else { break };
-            let deliveries = self.receive(free.num_permits()).await;
+            // One that is full and told to stop takes nothing more.
+            let free = stop.run_until_cancelled(free_places(&places)).await.flatten();
+            let Some(mut free) = free else { break };
+            let received = self.receive(free.num_permits()).await;
+            // A queue that does not answer is not an empty one.
+            let is_outage = received.is_none();
+            let deliveries = received.unwrap_or_default();
             while let Some(ended) = running.try_join_next() {
                 summary.count(ended);
             }
-            if !deliveries.is_empty() || !running.is_empty() {
+            if is_outage || !deliveries.is_empty() || !running.is_empty() {
                 last_work = Instant::now();
             } else if self.options.exit_when_idle.is_some_and(|limit| last_work.elapsed() >= limit) {
                 info!("there is nothing to do");
@@ -159,14 +170,15 @@ impl QueueWorker {
         summary
     }
 
-    async fn receive(&self, most: usize) -> Vec<Delivery> {
+    /// What waits; none where the queue does not answer.
+    async fn receive(&self, most: usize) -> Option<Vec<Delivery>> {
         let found = self.shared.queue.receive(most, self.shared.config.lease(), PATIENCE).await;
         match found {
-            Ok(deliveries) => deliveries,
+            Ok(deliveries) => Some(deliveries),
             Err(error) => {
                 warn!(%error, "no pictures can be received");
                 tokio::time::sleep(AGAIN).await;
-                Vec::new()
+                None
             }
         }
     }
@@ -256,7 +268,15 @@ impl Shared {
     }
 
     async fn work(&self, request: &Request, delivery: &Delivery) -> Result<End, Trouble> {
-        let reply = self.reply(request, delivery).await?;
+        let reply = match self.reply(request, delivery).await {
+            // Nobody will be able to read it later either.
+            Err(Trouble::Stored(Failure::Json(error))) if delivery.receives > self.config.max_receives => {
+                let reason = format!("the result {} cannot be read: {error}; delete it", request.id);
+                self.queue.bury(delivery, &reason).await?;
+                return Ok(End::Dead);
+            }
+            reply => reply?,
+        };
         self.finish(request, delivery, reply).await
     }
 
@@ -336,6 +356,7 @@ impl Shared {
     async fn finish(&self, request: &Request, delivery: &Delivery, reply: Reply) -> Result<End, Trouble> {
         let (reply, is_first) = self.objects.finish(reply).await?;
         self.objects.put_output(request, &reply, is_first).await?;
+        self.notify(request.id).await?;
         let end = match &reply.outcome {
             Outcome::Done { .. } => End::Done,
             Outcome::Failed(_) => End::Failed,
@@ -351,6 +372,16 @@ impl Shared {
             None => self.queue.delete(std::slice::from_ref(&delivery.receipt)).await?,
         }
         Ok(end)
+    }
+
+    /// Has those hear of it who were promised to. Noted before the message is gone, so that a worker that dies notes nothing less.
+    async fn notify(&self, id: DetectionId) -> Result<(), Trouble> {
+        if let Some(notifier) = &self.notifier
+            && self.objects.pending(id).await?.is_some()
+        {
+            notifier.ended(id).await?;
+        }
+        Ok(())
     }
 
     async fn answer(&self, request: &Request, reply: Reply) -> Result<(), Trouble> {
