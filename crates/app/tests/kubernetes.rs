@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
 use sightscan_testkit::kubernetes::{Cluster, DEPLOYMENT, NAMESPACE, Options, PodPlace};
-use sightscan_testkit::tiny;
 
+use crate::installation::{ask, coloured};
 use crate::program::*;
 use crate::roles::role;
 
@@ -88,18 +88,12 @@ fn worker(data: &Path, settings: &Path, model: &PathBuf, place: &PodPlace) -> Co
 /// Uploads so many pictures, each of one of sixty colours, which its answer tells again.
 async fn ask_for_all(url: &str, pictures: usize) -> usize {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let ask = async |number: usize| {
+    let ask_one = async |number: usize| {
         let red = u8::try_from(3 * (number % 60) + 60).unwrap();
-        let picture = tiny::plain_picture([red, 128, 255], 255, 10);
-        let part = reqwest::multipart::Part::bytes(picture).file_name("test_0.png");
-        let form = reqwest::multipart::Form::new().part("image", part);
-        let response = client.post(url).multipart(form).send().await.unwrap();
-        assert_eq!(response.status(), 200);
-        let answer: Value = response.json().await.unwrap();
-        let width = answer["detections"][0]["box"]["width"].as_f64().unwrap();
-        assert!((width - f64::from(red)).abs() < 1.0, "{width} for {red}");
+        let found = ask(&client, url, "test_0.png", coloured(red)).await;
+        assert!((found - f64::from(red)).abs() < 1.0, "{found} for {red}");
     };
-    stream::iter(0..pictures).map(ask).buffer_unordered(PICTURES).count().await
+    stream::iter(0..pictures).map(ask_one).buffer_unordered(PICTURES).count().await
 }
 
 #[test]

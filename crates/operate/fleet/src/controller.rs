@@ -44,7 +44,11 @@ impl Controller {
         let leads = AtomicBool::new(asked(leader, self.interval).await);
         let turns = Turns { leader, leads: &leads, interval: self.interval, stop: &stop };
         let looking = join_all(self.pools.into_iter().map(|pool| turns.look_after(pool)));
-        tokio::join!(turns.keep_leading(), looking);
+        // Until the last turn is over: nobody else may begin before.
+        tokio::select! {
+            _ = looking => {}
+            () = turns.keep_leading() => {}
+        }
     }
 }
 
@@ -58,7 +62,8 @@ struct Turns<'a> {
 
 impl Turns<'_> {
     async fn keep_leading(&self) {
-        while self.pause().await {
+        loop {
+            tokio::time::sleep(self.interval).await;
             self.leads.store(asked(self.leader, self.interval).await, Ordering::SeqCst);
         }
     }

@@ -1,6 +1,7 @@
 //! Workers that are machines of Amazon EC2.
 //!
-//! What is known of a machine is kept by EC2 and not by a controller: to which pool it belongs and until when it may run are tags.
+//! What is known of a machine is kept by EC2 and not by a controller: to which pool it belongs is a tag, and so is until when the
+//! prepared one may run.
 
 mod answer;
 mod call;

@@ -117,6 +117,10 @@ impl Driver for KubernetesDriver {
         Ok(self.look().await?.members())
     }
 
+    fn is_asking_costly(&self) -> bool {
+        true
+    }
+
     async fn start(&self, count: usize) -> Result<()> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         // Others may have raised the scale meanwhile: what they want is theirs, but this adds nothing beyond the maximum.

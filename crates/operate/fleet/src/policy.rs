@@ -77,8 +77,10 @@ impl Policy {
     /// The number of workers that should be there, which may be that of those that are.
     pub fn desired(&self, history: &mut History, seen: &Sample) -> usize {
         let now = self.wanted_now(seen);
-        history.note(seen.at, now, self.stable.max(self.cool_down));
         let current = seen.workers;
+        // Whoever comes later does not know how long those that are there have been too many.
+        let wanted = if history.wanted.is_empty() { now.max(current) } else { now };
+        history.note(seen.at, wanted, self.stable.max(self.cool_down));
         let is_burst = now > current && now as f64 >= self.panic_factor * current as f64;
         if is_burst {
             history.panic_at = Some(seen.at);
@@ -222,6 +224,15 @@ mod tests {
         let mut history = History::default();
         assert_eq!(policy.desired(&mut history, &at(0, 10, 0, 0)), 10);
         for second in (2..=30).step_by(2) {
+            assert_eq!(policy.desired(&mut history, &at(second, 0, 0, 10)), 10, "at {second}");
+        }
+        assert_eq!(policy.desired(&mut history, &at(32, 0, 0, 10)), 0);
+    }
+
+    #[test]
+    fn a_controller_that_comes_later_ends_nobody_before_the_cool_down() {
+        let (policy, mut history) = (Policy::default(), History::default());
+        for second in (0..=30).step_by(2) {
             assert_eq!(policy.desired(&mut history, &at(second, 0, 0, 10)), 10, "at {second}");
         }
         assert_eq!(policy.desired(&mut history, &at(32, 0, 0, 10)), 0);

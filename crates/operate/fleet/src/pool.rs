@@ -27,7 +27,7 @@ pub struct Pool {
     /// Whether somebody may be there: true until nobody was seen.
     is_watched: bool,
     /// When there was last something to do.
-    worked_at: Instant,
+    worked_at: Option<Instant>,
 }
 
 /// How a pool is.
@@ -73,7 +73,7 @@ impl Pool {
             begun,
             service: None,
             is_watched: true,
-            worked_at: begun,
+            worked_at: None,
         }
     }
 
@@ -102,13 +102,15 @@ impl Pool {
 
     /// Whether there has been no work for so long that nobody can be busy whose driver does not know.
     fn is_unused(&self, depth: &Depth) -> bool {
-        let after = self.driver.unused_after();
-        is_empty(depth) && after.is_some_and(|after| self.worked_at.elapsed() >= after)
+        let (after, worked_at) = (self.driver.unused_after(), self.worked_at);
+        is_empty(depth) && after.zip(worked_at).is_some_and(|(after, at)| at.elapsed() >= after)
     }
 
     /// Forgets who was there: somebody else looks after the pool meanwhile.
     pub(crate) fn rest(&mut self) {
         self.is_watched = true;
+        self.worked_at = None;
+        self.history = History::default();
     }
 
     /// Looks, and starts or ends workers.
@@ -116,8 +118,11 @@ impl Pool {
     /// # Errors
     /// When the queue or the driver fails; then the workers that are there go on.
     pub async fn turn(&mut self) -> Result<PoolStatus> {
-        let status = self.look().await?;
+        let depth = self.backlog.depth().await;
+        let workers = self.members(depth.as_ref().ok()).await?;
+        // Also where nobody knows what waits.
         self.end_overdue().await?;
+        let status = self.described(depth?, workers);
         let leaving = status.count(State::Draining);
         let current = status.workers.len() - leaving;
         self.service = service(&status.workers).or(self.service);
@@ -139,19 +144,20 @@ impl Pool {
         Ok(status)
     }
 
-    async fn look(&mut self) -> Result<PoolStatus> {
-        let depth = self.backlog.depth().await?;
-        if !is_empty(&depth) {
-            self.worked_at = Instant::now();
+    /// The workers, as far as somebody must ask for them.
+    async fn members(&mut self, depth: Option<&Depth>) -> Result<Vec<Member>> {
+        let is_without_work = depth.is_some_and(is_empty);
+        if self.worked_at.is_none() || (depth.is_some() && !is_without_work) {
+            self.worked_at = Some(Instant::now());
         }
-        let is_at_rest = is_empty(&depth) && self.config.min == 0 && !self.is_watched;
+        let is_at_rest = is_without_work && self.config.min == 0 && !self.is_watched;
         let workers = if is_at_rest && self.driver.is_asking_costly() {
             Vec::new()
         } else {
             self.driver.members().await?
         };
         self.is_watched = !workers.is_empty();
-        Ok(self.described(depth, workers))
+        Ok(workers)
     }
 
     async fn end_overdue(&self) -> Result<()> {
@@ -159,7 +165,11 @@ impl Pool {
         if ids.is_empty() {
             return Ok(());
         }
-        warn!(pool = self.config.name, workers = ids.join(","), "past the deadline: ended whatever they do");
+        warn!(
+            pool = self.config.name,
+            workers = ids.join(","),
+            "past their time or silent: ended whatever they do"
+        );
         self.driver.drain(&ids).await
     }
 

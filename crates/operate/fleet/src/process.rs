@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use tokio::process::{Child, Command};
@@ -20,6 +21,11 @@ use crate::driver::{Driver, Member, State};
 use crate::error::Result;
 use crate::report::{Activity, Report};
 pub use limits::Limits;
+
+/// A worker that was not heard of for so long hangs; see [`Reporter::beat`](crate::Reporter::beat).
+const SILENCE: Duration = Duration::from_mins(1);
+/// While it starts it may be silent for so many times as long: models are loaded.
+const STARTING: u32 = 9;
 
 /// The program of a worker.
 #[derive(Debug, Clone)]
@@ -41,6 +47,9 @@ pub struct ProcessDriver {
     limits: Option<Limits>,
     /// Those that this controller has started, to be waited for.
     children: Mutex<HashMap<String, Child>>,
+    /// When each last wrote its report, by its own clock, and when that was seen.
+    heard: Mutex<HashMap<String, (SystemTime, Instant)>>,
+    silence: Duration,
 }
 
 impl ProcessDriver {
@@ -59,10 +68,42 @@ impl ProcessDriver {
     pub fn observer(config: &PoolConfig, program: Program, folder: &Path) -> Result<Self> {
         fs_err::create_dir_all(folder)?;
         let (pool, folder) = (config.name.clone(), folder.to_owned());
-        Ok(Self { pool, program, folder, limits: None, children: Mutex::default() })
+        let (children, heard) = (Mutex::default(), Mutex::default());
+        Ok(Self { pool, program, folder, limits: None, children, heard, silence: SILENCE })
     }
 
-    fn children(&self) -> std::sync::MutexGuard<'_, HashMap<String, Child>> {
+    /// Takes a worker for one that hangs when it was not heard of for so long; longer while it starts.
+    #[must_use]
+    pub fn with_silence(self, silence: Duration) -> Self {
+        Self { silence, ..self }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, HashMap<String, (SystemTime, Instant)>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes which reports were written since the last look. The time in which this machine slept does not count.
+    fn listen(&self, reports: &[(String, Report)]) {
+        let mut heard = self.heard();
+        heard.retain(|id, _| reports.iter().any(|(there, _)| there == id));
+        for (id, report) in reports {
+            let Ok(written) = fs_err::metadata(self.folder.join(id)).and_then(|file| file.modified()) else {
+                continue;
+            };
+            let starts = report.activity.state == State::Starting;
+            let patience = if starts { STARTING * self.silence } else { Duration::ZERO };
+            let last = heard.entry(id.clone()).or_insert((written, Instant::now() + patience));
+            if last.0 != written {
+                *last = (written, Instant::now());
+            }
+        }
+    }
+
+    fn is_silent(&self, id: &str) -> bool {
+        self.heard().get(id).is_some_and(|(_, at)| at.elapsed() > self.silence)
+    }
+
+    fn children(&self) -> MutexGuard<'_, HashMap<String, Child>> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -156,6 +197,7 @@ impl Driver for ProcessDriver {
     async fn members(&self) -> Result<Vec<Member>> {
         self.reap();
         let reports = self.reports()?;
+        self.listen(&reports);
         if let Some(limits) = &self.limits {
             limits.keep_only(&reports.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>());
         }
@@ -173,19 +215,31 @@ impl Driver for ProcessDriver {
         for id in ids {
             let path = self.folder.join(id);
             let Some(report) = Report::read(&path).filter(Report::is_alive) else { continue };
-            terminate(report.pid).await?;
+            if self.is_silent(id) {
+                // It does not hear a request to end; what it has is somebody else's by now.
+                signal(report.pid, "KILL").await?;
+                continue;
+            }
+            signal(report.pid, "TERM").await?;
             let activity = Activity { state: State::Draining, ..report.activity };
             Report { activity, ..report }.write(&path)?;
             info!(pool = self.pool, worker = id, "worker is asked to end");
         }
         Ok(())
     }
+
+    /// Those that hang: they do not even say that they are there.
+    fn overdue(&self) -> Vec<String> {
+        let ids: Vec<String> = self.heard().keys().cloned().collect();
+        ids.into_iter().filter(|id| self.is_silent(id)).collect()
+    }
 }
 
-/// Asks a process to end (SIGTERM).
-async fn terminate(pid: u32) -> Result<()> {
-    let asked = Command::new("kill").arg("-TERM").arg(pid.to_string()).stderr(Stdio::null()).status().await?;
-    if !asked.success() {
+/// Sends a process a signal.
+async fn signal(pid: u32, name: &str) -> Result<()> {
+    let mut kill = Command::new("kill");
+    let sent = kill.arg(format!("-{name}")).arg(pid.to_string()).stderr(Stdio::null()).status().await?;
+    if !sent.success() {
         info!(pid, "the process has ended already");
     }
     Ok(())

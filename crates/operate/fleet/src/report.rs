@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::driver::State;
 
+/// How often a worker says that it is there.
+const BEAT: Duration = Duration::from_secs(5);
 /// Older pictures count less in the mean time of one.
 const WEIGHT: f64 = 0.1;
 
@@ -65,9 +67,9 @@ impl Report {
         serde_json::from_slice(&fs_err::read(path).ok()?).ok()
     }
 
-    /// Replaces the file, so that nobody reads half of it.
+    /// Replaces the file, so that nobody reads half of it; the worker and its controller may do so at once.
     pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
-        let unfinished = path.with_extension("new");
+        let unfinished = path.with_extension(format!("new-{}", std::process::id()));
         fs_err::write(&unfinished, serde_json::to_vec(self)?)?;
         fs_err::rename(&unfinished, path)
     }
@@ -98,6 +100,19 @@ impl Reporter {
         let this = Self(Arc::new(Mutex::new(Writing { path: path.map(Path::to_owned), report, in_hand: 0 })));
         this.change(|_| {});
         this
+    }
+
+    /// Writes the report again every so often, so that a worker that hangs is told from one that works long. As long as a clone is
+    /// there; to be called in a runtime of tokio.
+    pub fn beat(&self) {
+        let writing = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                let Some(writing) = writing.upgrade() else { return };
+                Self(writing).change(|_| {});
+            }
+        });
     }
 
     /// What it does.

@@ -2,7 +2,7 @@
 
 mod fake;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,18 +19,26 @@ use fake::{Failure, Fake};
 
 /// What waits and what is in work, as the test says.
 #[derive(Debug, Clone, Default)]
-struct Work(Arc<(AtomicU64, AtomicU64)>);
+struct Work(Arc<(AtomicU64, AtomicU64, AtomicBool)>);
 
 impl Work {
     fn set(&self, waiting: u64, in_flight: u64) {
         self.0.0.store(waiting, Ordering::SeqCst);
         self.0.1.store(in_flight, Ordering::SeqCst);
     }
+
+    /// Nobody can say any more.
+    fn fail(&self) {
+        self.0.2.store(true, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]
 impl Backlog for Work {
     async fn depth(&self) -> Result<Depth> {
+        if self.0.2.load(Ordering::SeqCst) {
+            return Err(std::io::Error::other("the queue does not answer").into());
+        }
         let (waiting, in_flight) = (self.0.0.load(Ordering::SeqCst), self.0.1.load(Ordering::SeqCst));
         Ok(Depth { waiting, in_flight, ..Depth::default() })
     }
@@ -183,6 +191,22 @@ async fn w_c2_a_machine_that_hangs_is_released_at_its_deadline_also_by_a_control
 }
 
 #[tokio::test]
+async fn w_c2_a_machine_is_released_at_its_deadline_also_where_the_queue_does_not_answer() {
+    let (fake, work) = (Fake::start().await, Work::default());
+    fake.world().prepare(TRAINER);
+    let mut pool = trainers(&fake, &work).await;
+    work.set(1, 0);
+    pool.turn().await.unwrap();
+    fake.world().all("pending", "running");
+    work.fail();
+    pool.turn().await.unwrap_err();
+    assert_eq!(fake.count("StopInstances"), 0, "its time has not come");
+    fake.world().machine(TRAINER).tags.insert(DEADLINE.into(), "2020-01-01T12:00:00Z".into());
+    let failure = pool.turn().await.unwrap_err();
+    assert_eq!((fake.count("StopInstances"), failure.to_string().as_str()), (1, "the queue does not answer"));
+}
+
+#[tokio::test]
 async fn w_c2_a_deadline_of_another_time_does_not_count_and_one_is_there_without_a_tag() {
     let (fake, work) = (Fake::start().await, Work::default());
     fake.world().prepare(TRAINER);
@@ -327,6 +351,22 @@ async fn i12_a_machine_ends_by_itself_and_is_never_ended_while_it_may_be_busy() 
         pool.turn().await.unwrap();
     }
     assert_eq!(fake.world().calls.len(), calls, "nobody is called while there is nothing to do");
+}
+
+#[tokio::test]
+async fn w_c2_a_machine_that_hangs_with_its_work_is_ended_at_its_deadline() {
+    let (fake, work) = (Fake::start().await, Work::default());
+    let mut pool = pool_of(&fake, &work, machines(2)).await;
+    work.set(2, 0);
+    pool.turn().await.unwrap();
+    fake.world().all("pending", "running");
+    work.set(0, 2);
+    pool.turn().await.unwrap();
+    assert_eq!(fake.count("TerminateInstances"), 0, "its time has not come");
+    // One is there for longer than the twelve hours that a machine may run.
+    fake.world().machines[0].launched = "2020-01-01T12:00:00.000Z".into();
+    pool.turn().await.unwrap();
+    assert_eq!((fake.count("TerminateInstances"), fake.world().in_state("running")), (1, 1));
 }
 
 #[tokio::test]

@@ -74,6 +74,38 @@ async fn a_worker_that_was_killed_is_none_any_more() {
 }
 
 #[tokio::test]
+async fn a_worker_that_hangs_is_killed_and_one_that_is_heard_of_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = driver(folder.path()).with_silence(Duration::from_millis(300));
+    driver.start(2).await.unwrap();
+    let (hangs, lives) = (0, 1);
+    let ids: Vec<String> = driver.members().await.unwrap().into_iter().map(|member| member.id).collect();
+    let report = |id: &str| fs_err::read_to_string(folder.path().join(id)).unwrap();
+    // Both are busy, and one of them hears nothing any more.
+    for id in &ids {
+        fs_err::write(folder.path().join(id), report(id).replace("starting", "busy")).unwrap();
+    }
+    assert!(
+        Command::new("kill")
+            .args(["-STOP", &pid_of(folder.path(), &ids[hangs]).to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let begun = Instant::now();
+    while driver.members().await.unwrap().len() == 2 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", driver.overdue());
+        fs_err::write(folder.path().join(&ids[lives]), report(&ids[lives])).unwrap();
+        driver.drain(&driver.overdue()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(300), "not before");
+    assert_eq!(driver.members().await.unwrap()[0].id, ids[lives]);
+    driver.drain(&ids).await.unwrap();
+    until(&driver, 0).await;
+}
+
+#[tokio::test]
 async fn a_limit_holds_or_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let name = format!("test-{}", std::process::id());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use base64_simd::STANDARD;
@@ -14,6 +14,7 @@ use crate::ec2::answer::{Instance, Reservation};
 use crate::ec2::call::Call;
 use crate::ec2::client::Client;
 use crate::ec2::fault::Fault;
+use crate::ec2::prepared::time;
 use crate::ec2::user_data;
 use crate::error::{Error, Result};
 
@@ -37,6 +38,8 @@ pub struct Ec2Driver {
     started: Mutex<HashMap<String, Instant>>,
     /// A start of which nobody knows what became of it.
     open: Mutex<Option<Start>>,
+    /// Those that run for longer than one may, by the last look.
+    overdue: Mutex<Vec<String>>,
 }
 
 /// So many machines; with the same token they are started once, however often it is asked for.
@@ -44,11 +47,12 @@ pub struct Ec2Driver {
 struct Start {
     count: usize,
     token: String,
+    at: Instant,
 }
 
 impl Start {
     fn new(count: usize) -> Self {
-        Self { count, token: format!("{:032x}", fastrand::u128(..)) }
+        Self { count, token: format!("{:032x}", fastrand::u128(..)), at: Instant::now() }
     }
 }
 
@@ -60,7 +64,8 @@ impl Ec2Driver {
     pub async fn open(config: &PoolConfig, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let (pool, config) = (config.name.clone(), config.clone());
         let client = Client::open(variable).await?;
-        Ok(Self { pool, client, config, started: Mutex::default(), open: Mutex::default() })
+        let (started, open, overdue) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { pool, client, config, started, open, overdue })
     }
 
     fn started(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
@@ -101,10 +106,21 @@ impl Ec2Driver {
         Ok(call)
     }
 
-    /// The start whose end is not known, where it is not for more; else a new one.
+    /// The start whose end is not known, which makes nothing twice; else a new one. After a while its machines would be described.
     fn next(&self, count: usize) -> Start {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        open.filter(|open| open.count <= count).unwrap_or_else(|| Start::new(count))
+        open.filter(|open| open.at.elapsed() < UNSEEN).unwrap_or_else(|| Start::new(count))
+    }
+
+    /// Those that run for longer than one may.
+    fn past_deadline(&self, described: &[Instance]) -> Vec<String> {
+        let longest = Duration::from_mins(self.config.ec2().deadline_minutes.into());
+        let is_over = |launched: SystemTime| launched.elapsed().is_ok_and(|ran| ran > longest);
+        let overdue = described.iter().filter(|instance| {
+            ["pending", "running"].contains(&&*instance.instance_state.name)
+                && instance.launch_time.as_deref().and_then(time).is_some_and(is_over)
+        });
+        overdue.map(|instance| instance.instance_id.clone()).collect()
     }
 
     /// Those that were started and are not described yet; they are forgotten when they have been, or after a while.
@@ -119,6 +135,7 @@ impl Ec2Driver {
 impl Driver for Ec2Driver {
     async fn members(&self) -> Result<Vec<Member>> {
         let described = self.client.tagged(POOL, &self.pool, &STATES).await?;
+        *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = self.past_deadline(&described);
         let mut members: Vec<Member> = described.into_iter().filter_map(known).collect();
         members.extend(self.unseen(&members));
         members.sort_by(|one, other| one.id.cmp(&other.id));
@@ -146,6 +163,10 @@ impl Driver for Ec2Driver {
     async fn drain(&self, ids: &[String]) -> Result<()> {
         info!(pool = self.pool, instances = ids.join(","), "machines are terminated");
         Ok(self.client.act("TerminateInstances", ids).await?)
+    }
+
+    fn overdue(&self) -> Vec<String> {
+        self.overdue.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn is_asking_costly(&self) -> bool {

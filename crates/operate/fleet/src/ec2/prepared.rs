@@ -177,7 +177,7 @@ fn state(name: &str) -> Option<State> {
 }
 
 /// A time as EC2 writes it, and as we do.
-fn time(text: &str) -> Option<SystemTime> {
+pub(super) fn time(text: &str) -> Option<SystemTime> {
     let seconds = DateTime::parse_from_rfc3339(text).ok()?.timestamp();
     Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?))
 }

@@ -144,12 +144,14 @@ impl World {
                 (key.clone(), call[&format!("TagSpecification.1.Tag.{number}.Value")].clone())
             })
             .collect();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let now = chrono::DateTime::from_timestamp(i64::try_from(now).unwrap(), 0).unwrap().to_rfc3339();
         let first = self.machines.len();
         let ids: Vec<String> = (first..first + count).map(|number| format!("i-{number:04}")).collect();
         self.machines.extend(ids.iter().map(|id| Machine {
             id: id.clone(),
             state: "pending",
-            launched: "2020-01-01T00:00:00.000Z".to_owned(),
+            launched: now.clone(),
             tags: tags.clone(),
         }));
         ids
