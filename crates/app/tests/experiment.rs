@@ -77,7 +77,20 @@ fn w16_to_w18_an_experiment_is_measured_on_limited_workers_reported_and_bundled(
 
     let told = stdout_of(&mut experiment(data, &["bundle", "--out", "course.zip"]));
     assert!(told.contains("course.zip"), "{told}");
-    assert!(fs_err::read(data.join("course.zip")).unwrap().starts_with(b"PK"));
+    let python = std::env::var_os("SIGHTSCAN_TEST_PYTHON").expect("SIGHTSCAN_TEST_PYTHON");
+    let list = stdout_of(Command::new(python).args(["-m", "zipfile", "-l"]).arg(data.join("course.zip")));
+    let files = [
+        "ReadMe.txt",
+        "docker/Dockerfile",
+        "k8s/deployment.yaml",
+        "k8s/run",
+        "report.pdf",
+        "requests/w2-t4-r2.csv",
+    ];
+    assert!(files.iter().all(|file| list.contains(file)), "{list}");
+    fs_err::remove_file(data.join("experiment/report.html")).unwrap();
+    let told = failure_of(&mut experiment(data, &["bundle", "--out", "course.zip"]));
+    assert!(told.contains("experiment report"), "{told}");
 }
 
 /// A node's port: each connection goes to one of the pods that are ready, in turns.

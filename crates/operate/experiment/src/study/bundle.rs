@@ -21,12 +21,16 @@ const RESULTS: [&str; 8] = [
     "performance.png",
 ];
 
+/// Does all of it again in a cluster.
+const SCRIPT: &str = "k8s/run";
+
 /// What starts the service in a cluster, as it is in this project.
-const DEPLOYMENT: [(&str, &str); 5] = [
+const DEPLOYMENT: [(&str, &str); 6] = [
     ("docker/Dockerfile", include_str!("../../../../../deploy/docker/Dockerfile")),
     ("k8s/cluster.yaml", include_str!("../../../../../deploy/k8s/kind/cluster.yaml")),
     ("k8s/deployment.yaml", include_str!("../../../../../deploy/k8s/course/deployment.yaml")),
     ("k8s/service.yaml", include_str!("../../../../../deploy/k8s/course/service.yaml")),
+    (SCRIPT, include_str!("../../../../../deploy/k8s/course/run")),
     ("k8s/kustomization.yaml", include_str!("../../../../../deploy/k8s/course/kustomization.yaml")),
 ];
 
@@ -46,7 +50,9 @@ pub(crate) fn write(folder: &Folder, to: &Path) -> Result<usize> {
     let count = files.len();
     let mut zip = ZipWriter::new(File::create(to)?);
     for (name, bytes) in files {
-        zip.start_file(name, SimpleFileOptions::default()).map_err(|error| failed(&error))?;
+        let mode = if name == SCRIPT { 0o755 } else { 0o644 };
+        let options = SimpleFileOptions::default().unix_permissions(mode);
+        zip.start_file(name, options).map_err(|error| failed(&error))?;
         zip.write_all(&bytes)?;
     }
     zip.finish().map_err(|error| failed(&error))?;
@@ -65,6 +71,7 @@ An experiment of SightScan: response time against workers and client threads
   docker/Dockerfile          the image: docker build -f docker/Dockerfile --target course, in the sources of SightScan
   k8s/                       the cluster (kind create cluster --config k8s/cluster.yaml) and the service
                              (kubectl apply -k k8s; kubectl scale deployment ... --replicas 3)
+  k8s/run                    all of that, the experiment and the report: k8s/run PICTURES FOLDER, in the sources of SightScan
 
 Video: <link>
 ";

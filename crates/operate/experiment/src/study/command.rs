@@ -110,6 +110,7 @@ async fn report(flags: &ReportFlags, tell: Told<'_>) -> Result<()> {
         fs_err::write(&file, svg)?;
         tell(file.display().to_string());
         let image = file.with_extension("png");
+        forget(&image)?;
         match png(svg) {
             Ok(bytes) => {
                 fs_err::write(&image, bytes)?;
@@ -120,11 +121,20 @@ async fn report(flags: &ReportFlags, tell: Told<'_>) -> Result<()> {
         }
     }
     let printed = flags.folder.join("report.pdf");
+    forget(&printed)?;
     match pdf(&page, &printed).await {
         Ok(()) => tell(printed.display().to_string()),
         Err(error) => tell(format!("no PDF: {error}")),
     }
     Ok(())
+}
+
+/// Removes what was made of an earlier report, so that it does not pass for this one's.
+fn forget(file: &Path) -> Result<()> {
+    match fs_err::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn predict(flags: &PredictFlags, tell: Told<'_>) -> Result<()> {
@@ -145,6 +155,9 @@ fn predict(flags: &PredictFlags, tell: Told<'_>) -> Result<()> {
 
 fn pack(flags: &BundleFlags, tell: Told<'_>) -> Result<()> {
     let folder = measured(&flags.folder, true)?;
+    if !flags.folder.join("report.html").exists() {
+        return Err(Error::NoReport(flags.folder.clone()));
+    }
     let files = bundle::write(&folder, &flags.out)?;
     tell(format!("{} ({files} files)", flags.out.display()));
     Ok(())

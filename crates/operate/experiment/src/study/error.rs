@@ -30,6 +30,9 @@ pub enum Error {
     /// There is nothing in the folder.
     #[error("{0} holds no experiment: measure one with `sightscan experiment run --out {0}`")]
     NoExperiment(PathBuf),
+    /// There is nothing to hand in.
+    #[error("{0} has no report: write it with `sightscan experiment report {0}`")]
+    NoReport(PathBuf),
     /// A file is not what this program has written there.
     #[error("{path} cannot be read: {why}; delete it, and `experiment run` measures it again")]
     Damaged {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Law, Plan, Results};
+use super::{Law, Plan, Results, TargetPlan};
 
 /// Less of a difference is none.
 const SAME: f64 = 0.15;
@@ -131,7 +131,9 @@ fn failures(results: &Results) -> String {
 
 /// Whether the client took processors from the workers.
 fn competition(plan: &Plan, results: &Results, processors: usize, unit: &str) -> Option<String> {
-    let (cpus, &many) = (plan.method.target.cpus()?, results.workers().last()?);
+    // Pods may be on other machines than the client.
+    let TargetPlan::Processes { cpus: Some(cpus), .. } = plan.method.target else { return None };
+    let &many = results.workers().last()?;
     let wanted = cpus * many as f64;
     let left = processors as f64 - wanted;
     let verdict = if left < 1.0 {

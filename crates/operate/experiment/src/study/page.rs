@@ -6,7 +6,8 @@ use askama::Template;
 
 use super::observations::{about_the_law, observations};
 use super::{
-    Advice, Environment, Folder, Law, Plan, Question, Result, Results, Spread, performance, response_times,
+    Advice, Environment, Folder, Law, Plan, Question, Result, Results, Spread, TargetPlan, performance,
+    response_times,
 };
 
 /// Who hands the report in; printed at its top where it is said.
@@ -123,10 +124,16 @@ fn usual_rates(results: &Results) -> Vec<f64> {
 
 /// How it was measured, in a few sentences.
 fn method(plan: &Plan, results: &Results, environment: &Environment, unit: &str) -> String {
-    let cpus = plan.method.target.cpus().map_or_else(
-        || format!("A {unit} may use all processors."),
-        |cpus| format!("A {unit} may use {cpus} of the {} processors.", environment.processors),
-    );
+    let cpus = match &plan.method.target {
+        TargetPlan::Processes { cpus: Some(cpus), .. } => {
+            format!("A {unit} may use {cpus} of the {} processors.", environment.processors)
+        }
+        TargetPlan::Processes { cpus: None, .. } => {
+            format!("A {unit} computes on one thread, without a limit.")
+        }
+        TargetPlan::Kubernetes { cpus: Some(cpus), .. } => format!("A {unit} may use {cpus} processors."),
+        TargetPlan::Kubernetes { cpus: None, .. } => format!("What a {unit} may use is in its manifest."),
+    };
     let requests = results.runs.iter().map(|run| run.requests).max().unwrap_or_default();
     format!(
         "Each cell of the table is {} runs of {requests} requests, one picture a request over a connection of its own, sent by so many client threads that each wait for their answer. {cpus} The mean is over answered requests only.",
@@ -207,6 +214,44 @@ mod tests {
         }
         assert_eq!(report.html.matches("<svg").count(), 2);
         assert!((150..=500).contains(&report.words()), "{}", report.words());
+    }
+
+    #[tokio::test]
+    async fn w17_the_report_of_the_course_has_at_most_two_pages() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = measured_folder(place.path());
+        let report = Report::of(&folder, &author(), "worker", Duration::from_secs(2), &[]).unwrap();
+        let (page, printed) = (place.path().join("report.html"), place.path().join("report.pdf"));
+        fs_err::write(&page, &report.html).unwrap();
+        super::super::pdf(&page, &printed).await.unwrap();
+        let text = String::from_utf8_lossy(&fs_err::read(&printed).unwrap()).into_owned();
+        let pages = text.matches("/Type /Page").count() - text.matches("/Type /Pages").count();
+        assert!((1..=2).contains(&pages), "{pages} pages");
+    }
+
+    #[test]
+    fn what_limits_a_worker_is_told_as_it_is_known() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = measured_folder(place.path());
+        let results = Results::read(&folder).unwrap();
+        let told = |target| {
+            let mut plan = folder.plan().clone();
+            plan.method.target = target;
+            method(&plan, &results, folder.environment(), "pod")
+        };
+        let processes = |cpus| TargetPlan::Processes { model: None, cpus, memory_mb: None };
+        let pods = |cpus| TargetPlan::Kubernetes {
+            deployment: "d".into(),
+            namespace: None,
+            server: None,
+            token_file: None,
+            url: "http://127.0.0.1".into(),
+            cpus,
+        };
+        assert!(told(processes(Some(0.5))).contains("0.5 of the"));
+        assert!(told(processes(None)).contains("one thread"));
+        assert!(told(pods(Some(0.5))).contains("0.5 processors"));
+        assert!(told(pods(None)).contains("in its manifest"));
     }
 
     #[test]

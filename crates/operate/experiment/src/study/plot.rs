@@ -159,9 +159,15 @@ fn chart(area: &Panel<'_>, axes: &Axes<'_>, lines: &[Line]) -> Drawn {
             None => chart.draw_series(LineSeries::new(means, style))?,
         };
         series.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
-        chart.draw_series(line.points.iter().map(|(x, value)| {
-            ErrorBar::new_vertical(*x, value.min, value.mean, value.max, line.colour.filled(), 6)
+        // A bar of less than a pixel is a point.
+        let pixel = most / f64::from(area.dim_in_pixel().1);
+        let (bars, points): (Vec<_>, Vec<_>) =
+            line.points.iter().copied().partition(|(_, value)| value.max - value.min > pixel);
+        chart.draw_series(bars.into_iter().map(|(x, value)| {
+            ErrorBar::new_vertical(x, value.min, value.mean, value.max, line.colour.filled(), 6)
         }))?;
+        let point = |(x, value): (f64, Spread)| Circle::new((x, value.mean), 3, line.colour.filled());
+        chart.draw_series(points.into_iter().map(point))?;
     }
     let mut legend = chart.configure_series_labels();
     let legend = legend.position(axes.legend.clone()).label_font(SMALL).background_style(WHITE.mix(0.85));
