@@ -209,6 +209,13 @@ fn w_c2_a_trainer_is_told_its_role_at_every_start_and_a_machine_that_cannot_begi
     let group =
         fs_err::metadata(machine.path()).map(|data| std::os::unix::fs::MetadataExt::gid(&data)).unwrap();
     assert!(!start.env("SIGHTSCAN_GROUP", group.to_string()).status().unwrap().success());
-    let told = fs_err::read_to_string(machine.path().join("systemctl")).unwrap();
-    assert_eq!(told.lines().last(), Some("poweroff"));
+    let told = || fs_err::read_to_string(machine.path().join("systemctl")).unwrap();
+    assert_eq!(told().lines().last(), Some("poweroff"));
+    // Only the administrator's token may not be read: nothing starts with another one.
+    let fails = "case \"$*\" in\n  ssm*) echo '[worker]' ;;\n  *token*) exit 254 ;;\n  *) echo '{\"username\": \"a\", \"password\": \"b\"}' ;;\nesac";
+    fs_err::write(machine.path().join("bin/aws"), format!("#!/bin/bash\n{fails}\n")).unwrap();
+    let before = told().lines().count();
+    start.args(["TOKEN_SECRET=token"]);
+    assert!(!start.status().unwrap().success());
+    assert_eq!((told().lines().count(), told().lines().last()), (before + 1, Some("poweroff")));
 }

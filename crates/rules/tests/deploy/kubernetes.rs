@@ -235,7 +235,7 @@ fn images(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn w14_overlays_name_files_and_images_that_are_there() {
-    assert_eq!(overlays().len(), 8);
+    assert_eq!(overlays().len(), 9);
     for path in overlays() {
         let folder = path.parent().unwrap();
         let kustomization: Kustomization = documents(&path).remove(0);
@@ -253,6 +253,54 @@ fn w14_overlays_name_files_and_images_that_are_there() {
             assert_eq!(new_tag, VERSION);
             assert!(new_name.as_ref().is_none_or(|new| new.ends_with(&format!("/{name}"))));
         }
+    }
+}
+
+/// Quantities of processors that are asked for by the pods of an overlay, each by the number of its copies.
+fn processors(folder: &Path) -> f64 {
+    let kustomization: Kustomization = documents(&folder.join("kustomization.yaml")).remove(0);
+    let of_object = |object: &Value| {
+        let copies = object["spec"]["replicas"].as_f64().unwrap_or(1.0);
+        let containers = object["spec"]["template"]["spec"]["containers"].as_array();
+        let asked = containers.into_iter().flatten().map(|container| {
+            let cpu = container["resources"]["requests"]["cpu"].as_str().unwrap();
+            cpu.parse::<f64>().unwrap()
+        });
+        copies * asked.sum::<f64>()
+    };
+    let resources = kustomization.resources.iter().map(|resource| folder.join(resource));
+    resources
+        .map(|path| match path.is_dir() {
+            true => processors(&path),
+            false => documents::<Value>(&path).iter().map(of_object).sum(),
+        })
+        .sum()
+}
+
+#[test]
+fn row_64_what_is_tried_in_kind_fits_into_the_machine_that_the_guide_names() {
+    let guide = fs_err::read_to_string(folder().join("../../docs/deploy.md")).unwrap();
+    let line = guide.lines().find(|line| line.contains("to try Kubernetes")).unwrap();
+    let machine = line.split("machine with ").nth(1).unwrap().split(' ').next().unwrap();
+    let machine: f64 = machine.parse().unwrap();
+    let wanted = processors(&folder().join("kind"));
+    // The cluster itself takes some.
+    assert!((1.0..machine - 0.25).contains(&wanted), "{wanted} of {machine}");
+}
+
+#[test]
+fn nobody_says_a_number_of_what_somebody_else_scales() {
+    let scalers = of_kind("HorizontalPodAutoscaler").into_values();
+    let by_processors =
+        scalers.map(|scaler| scaler["spec"]["scaleTargetRef"]["name"].as_str().unwrap().to_owned());
+    // By the pool, or by KEDA.
+    let by_the_queue = "worker-detect".to_owned();
+    let deployments = of_kind("Deployment");
+    for name in by_processors.chain([by_the_queue]) {
+        assert!(
+            deployments[&name]["spec"]["replicas"].is_null(),
+            "{name}: applying the manifest would scale it"
+        );
     }
 }
 
