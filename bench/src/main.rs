@@ -8,6 +8,7 @@ mod batching;
 mod claims;
 mod client;
 mod crawl;
+mod elastic;
 mod ingest;
 mod memory;
 mod phases;
@@ -27,6 +28,7 @@ use clap::{Parser, Subcommand};
 
 use crate::claims::Claims;
 use crate::crawl::Crawl;
+use crate::elastic::Elastic;
 use crate::ingest::Ingest;
 use crate::subject::Subject;
 use crate::swaps::Swaps;
@@ -87,6 +89,8 @@ enum Bench {
     Claims(Claims),
     /// Promotions and roll-backs under load: failed requests, answers of a wrong version, memory.
     Swaps(Swaps),
+    /// Response time and throughput of workers behind each kind of queue, against one process.
+    Elastic(Elastic),
     /// A training step against PyTorch's on the same network, batch and size.
     Training(Training),
 }
@@ -108,6 +112,7 @@ fn main() -> Result<()> {
         Bench::Crawl(crawl) => crawl::run(subject, &crawl),
         Bench::Claims(claims) => claims::run(&claims),
         Bench::Swaps(swaps) => swaps::run(subject, &swaps),
+        Bench::Elastic(elastic) => elastic::run(subject, &elastic),
         Bench::Training(training) => training::run(&training),
     }
 }

@@ -1,4 +1,4 @@
-//! The server as a process of its own.
+//! Roles of the program as processes of their own.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::subject::Subject;
 
-/// A server process; ends with this value.
+/// A process; ends with this value.
 pub(crate) struct Process {
     child: Child,
     /// Where it listens.
@@ -16,26 +16,25 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the program on a free port; does not wait.
+    /// Starts a server on a free port; does not wait.
     pub(crate) fn start(subject: &Subject) -> Result<Self> {
-        // The port is free again when the listener is dropped at the end of this statement.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let child = Command::new(&subject.program)
-            .arg("serve")
-            .args([
-                "--listen",
-                &address.to_string(),
-                "--engine",
-                &subject.engine.to_string(),
-                "--log",
-                "error",
-            ])
-            .arg("--model")
-            .arg(subject.model_path()?)
-            .stdout(Stdio::null())
-            .spawn();
-        let child = child.with_context(|| {
-            format!("{} does not start; build it with `cargo build --release`", subject.program.display())
+        Self::serve(subject, &[])
+    }
+
+    /// As [`Self::start`], with further flags.
+    pub(crate) fn serve(subject: &Subject, flags: &[&str]) -> Result<Self> {
+        let address = free_address()?;
+        let mut command = program(subject);
+        command.args(["serve", "--listen", &address.to_string(), "--model"]).arg(subject.model_path()?);
+        command.args(flags);
+        Self::launch(command, address)
+    }
+
+    /// Starts a role of the program that tells at this address whether it is ready; does not wait.
+    pub(crate) fn launch(mut command: Command, address: SocketAddr) -> Result<Self> {
+        let child = command.stdout(Stdio::null()).spawn().with_context(|| {
+            let program = command.get_program().display();
+            format!("{program} does not start; build it with `cargo build --release`")
         })?;
         Ok(Self { child, address })
     }
@@ -64,6 +63,18 @@ impl Process {
     pub(crate) fn resident(&self) -> Result<u64> {
         resident(self.child.id())
     }
+}
+
+/// The program on the runtime that is measured.
+pub(crate) fn program(subject: &Subject) -> Command {
+    let mut command = Command::new(&subject.program);
+    command.env("SIGHTSCAN_ENGINE", subject.engine.to_string()).args(["--log", "error"]);
+    command
+}
+
+/// An address that nobody listens on: its port is free again when the listener is dropped at the end of the statement.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Resident memory of a process in bytes, from `/proc`.
