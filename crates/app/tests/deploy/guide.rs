@@ -163,7 +163,7 @@ fn faults_of_docker(call: &[String], verb: &str) -> Vec<String> {
 
 fn faults_of_kubectl(call: &[String], verb: &str) -> Vec<String> {
     let mut faults = Vec::new();
-    if !["apply", "create", "rollout", "get", "exec", "wait"].contains(&verb) {
+    if !["apply", "create", "rollout", "scale", "get", "exec", "wait"].contains(&verb) {
         faults.push(format!("kubectl {verb}"));
     }
     if let Some(folder) =

@@ -73,6 +73,6 @@ mod tests {
     #[test]
     fn contention_needs_more_workers() {
         let contended = Law { contention: 0.05, ..LAW };
-        assert!(workers(&contended, 50.0, 1000) > workers(&LAW, 50.0, 1000));
+        assert!(workers(&contended, 20.0, 1000) > workers(&LAW, 20.0, 1000));
     }
 }
