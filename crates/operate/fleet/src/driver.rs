@@ -65,7 +65,8 @@ pub trait Driver: Send + Sync + Debug {
     /// When one cannot be asked.
     async fn drain(&self, ids: &[String]) -> Result<()>;
 
-    /// Workers that must end whatever they do, since they hang or are there for too long, by what was seen when their pool was last asked for its members.
+    /// Workers that must end whatever they do, since they hang or are there for too long, by what was seen when their pool was last
+    /// asked for its members.
     fn overdue(&self) -> Vec<String> {
         Vec::new()
     }

@@ -4,6 +4,9 @@
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html> and
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::DateTime;
 use serde::Deserialize;
 
 /// A list, as EC2 writes them.
@@ -45,7 +48,7 @@ pub(super) struct Instance {
     pub(super) instance_state: InstanceState,
     /// When it was last switched on.
     #[serde(default)]
-    pub(super) launch_time: Option<String>,
+    launch_time: Option<String>,
     #[serde(default)]
     pub(super) tag_set: List<Tag>,
 }
@@ -97,9 +100,20 @@ impl Page {
 }
 
 impl Instance {
+    /// When it was last switched on, where that is known.
+    pub(super) fn launched(&self) -> Option<SystemTime> {
+        self.launch_time.as_deref().and_then(time)
+    }
+
     pub(super) fn tag(&self, key: &str) -> Option<&str> {
         self.tag_set.item.iter().find(|tag| tag.key == key).map(|tag| &*tag.value)
     }
+}
+
+/// A time as EC2 writes it, and as we do.
+pub(super) fn time(text: &str) -> Option<SystemTime> {
+    let seconds = DateTime::parse_from_rfc3339(text).ok()?.timestamp();
+    Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use crate::ec2::answer::{Instance, Reservation};
 use crate::ec2::call::Call;
 use crate::ec2::client::Client;
 use crate::ec2::fault::Fault;
-use crate::ec2::prepared::time;
 use crate::ec2::user_data;
 use crate::error::{Error, Result};
 
@@ -118,7 +117,7 @@ impl Ec2Driver {
         let is_over = |launched: SystemTime| launched.elapsed().is_ok_and(|ran| ran > longest);
         let overdue = described.iter().filter(|instance| {
             ["pending", "running"].contains(&&*instance.instance_state.name)
-                && instance.launch_time.as_deref().and_then(time).is_some_and(is_over)
+                && instance.launched().is_some_and(is_over)
         });
         overdue.map(|instance| instance.instance_id.clone()).collect()
     }

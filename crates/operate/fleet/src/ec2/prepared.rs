@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::config::PoolConfig;
 use crate::driver::{Driver, Member, State};
-use crate::ec2::answer::Instance;
+use crate::ec2::answer::{Instance, time};
 use crate::ec2::call::Call;
 use crate::ec2::client::Client;
 use crate::ec2::fault::Fault;
@@ -100,7 +100,7 @@ impl Ec2InstanceDriver {
 
     /// When it must be off: as its tag says, where that was written for this time, else as long after it came up as it may run.
     fn deadline(&self, instance: &Instance) -> SystemTime {
-        let launched = instance.launch_time.as_deref().and_then(time).unwrap_or_else(SystemTime::now);
+        let launched = instance.launched().unwrap_or_else(SystemTime::now);
         let told = instance.tag(DEADLINE).and_then(time).filter(|told| *told > launched);
         told.unwrap_or(launched + self.longest)
     }
@@ -174,12 +174,6 @@ fn state(name: &str) -> Option<State> {
         "shutting-down" | "stopping" => Some(State::Draining),
         _ => None,
     }
-}
-
-/// A time as EC2 writes it, and as we do.
-pub(super) fn time(text: &str) -> Option<SystemTime> {
-    let seconds = DateTime::parse_from_rfc3339(text).ok()?.timestamp();
-    Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
 /// A time for people to read: to the second, in UTC.
