@@ -3,7 +3,6 @@
 //! Messages are signed as Standard Webhooks has it, <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>:
 //! `webhook-signature` is `v1,` and the base64 of the HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use sightscan_jobs::{Completed, Handle, Job, JobError, Registry, Run, Wish, enqueue};
 use sightscan_serve::Objects;
-use sightscan_serve::elastic::{Config, Failure, NotNoted, Notifier};
+use sightscan_serve::elastic::{Config, NotNoted, Notifier, ObjectError};
 use sightscan_types::DetectionId;
 use sightscan_warehouse::{Database, Warehouse};
 
@@ -61,7 +60,7 @@ struct Notify {
 impl Job for Notify {
     const NAME: &'static str = "notify";
     const QUEUE: &'static str = "upkeep";
-    /// With the waits of jobs between them: about two hours.
+    /// With the waits of jobs between them, each half as long as it may be: 80 minutes.
     const MAX_ATTEMPTS: u32 = 25;
 
     fn deduplication_key(&self) -> Option<String> {
@@ -76,8 +75,11 @@ pub(crate) fn notifier(config: &Config, warehouse: &Warehouse) -> Result<Option<
     Ok(target.map(|_| Arc::new(Noting(warehouse.database.clone())) as Arc<dyn Notifier>))
 }
 
-/// Adds who tells, where a webhook is configured.
-pub(crate) fn register(registry: Registry, setup: &Setup) -> Result<Registry> {
+/// Adds who tells, where a webhook is configured and such jobs are done: others need not know its secret.
+pub(crate) fn register(registry: Registry, setup: &Setup, queues: &[String]) -> Result<Registry> {
+    if !queues.iter().any(|queue| queue == Notify::QUEUE) {
+        return Ok(registry);
+    }
     let Some(target) = Target::find(&setup.config.elastic, variable)? else { return Ok(registry) };
     Ok(registry.register(Telling { target, objects: objects(setup)? }))
 }
@@ -106,7 +108,7 @@ struct Telling {
 impl Handle<Notify> for Telling {
     async fn run(&self, job: Notify, run: &Run) -> Result<Completed, JobError> {
         let ended = self.objects.ended(job.id).await.map_err(|failure| match failure {
-            Failure::Blob(error) => JobError::Retry(error.to_string()),
+            ObjectError::Blob(error) => JobError::Retry(error.to_string()),
             failure => JobError::Fatal(failure.to_string()),
         })?;
         let body = ended.ok_or_else(|| JobError::Fatal("its result is not in the bucket any more".into()))?;
@@ -167,7 +169,6 @@ fn told(error: &reqwest::Error) -> String {
 }
 
 /// The key of the signatures.
-#[derive(Clone)]
 struct Key(Hmac<Sha256>);
 
 impl Key {
@@ -182,12 +183,6 @@ impl Key {
         let mut code = self.0.clone();
         code.update(format!("{id}.{timestamp}.{body}").as_bytes());
         format!("v1,{}", base64_simd::STANDARD.encode_to_string(code.finalize().into_bytes()))
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Key(secret)")
     }
 }
 

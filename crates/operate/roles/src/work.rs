@@ -34,7 +34,7 @@ impl Work {
         options: &WorkerOptions,
     ) -> Result<Self> {
         let registry = sightscan_cities::upkeep::register(Registry::new(), cities);
-        let registry = webhook::register(registry, setup)?;
+        let registry = webhook::register(registry, setup, &options.queues)?;
         let (registry, fetcher) = with_crawl(registry, setup, warehouse, &options.queues)?;
         let registry = with_label(registry, setup, warehouse, &options.queues)?;
         let registry = with_train(registry, setup, warehouse, &options.queues);
