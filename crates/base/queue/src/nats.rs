@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
+use tracing::debug;
 
 use crate::expiry;
 use crate::{Broker, Delivery, Depth, Error, Queue, Receipt, Result};
@@ -241,8 +242,11 @@ impl Queue for NatsQueue {
         // A batch waits until it is full: so the first message is waited for alone.
         let mut messages = self.batch(1, wait).await?;
         if !messages.is_empty() && most > 1 {
-            // Without more where that fails: the first one is there all the same.
-            messages.extend(self.batch(most - 1, Duration::ZERO).await.unwrap_or_default());
+            match self.batch(most - 1, Duration::ZERO).await {
+                Ok(more) => messages.extend(more),
+                // The first one is there all the same; others come again.
+                Err(error) => debug!(%error, "no more messages than one can be received"),
+            }
         }
         let until = Instant::now() + lease;
         messages.into_iter().map(|message| self.delivery(message, until)).collect()
