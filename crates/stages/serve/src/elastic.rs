@@ -14,7 +14,7 @@ mod worker;
 
 pub use config::Config;
 pub use notifier::{NotNoted, Notifier};
-pub use objects::{Failure, Objects};
+pub use objects::{ObjectError, Objects};
 pub use post::Post;
 pub use worker::{QueueWorker, WorkerOptions, WorkerSummary};
 

@@ -1,5 +1,7 @@
 //! Web tiers and workers that have nothing in common but a queue and buckets.
 
+mod doubtful;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +26,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::elastic::doubtful::Doubtful;
 use crate::support::*;
 use crate::uploads::{measuring_workers, part, sized};
 
@@ -80,15 +83,17 @@ impl Installation {
     }
 
     async fn tier_with(&self, config: Config) -> Tier {
+        self.tier_on(self.broker().await, config).await
+    }
+
+    async fn tier_on(&self, broker: Arc<dyn Broker>, config: Config) -> Tier {
         let choice = Choice {
             folder: ModelFolder::new(self.folder.path().join("models")),
             references: Vec::new(),
             overrides: Overrides::default(),
             engine: EngineChoice::Rten,
         };
-        let post = Post::start(self.config.clone(), self.broker().await, self.objects(), choice, None)
-            .await
-            .unwrap();
+        let post = Post::start(self.config.clone(), broker, self.objects(), choice, None).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let handle = start_front(Front::elsewhere(config, Arc::new(post)).unwrap(), listener).unwrap();
         Tier { url: format!("http://{}", handle.address()), handle }
@@ -112,6 +117,15 @@ impl Installation {
         detection: impl FnOnce(Config, Arc<sightscan_engine::Model>) -> Detection,
         exit_when_idle: Option<Duration>,
     ) -> Worker {
+        self.worker_on(self.broker().await, detection, exit_when_idle).await
+    }
+
+    async fn worker_on(
+        &self,
+        broker: Arc<dyn Broker>,
+        detection: impl FnOnce(Config, Arc<sightscan_engine::Model>) -> Detection,
+        exit_when_idle: Option<Duration>,
+    ) -> Worker {
         let model = sightscan_engine::Model::open(
             &tiny::write_colour_box(self.folder.path()),
             &Overrides::default(),
@@ -120,8 +134,7 @@ impl Installation {
         let detection = Arc::new(detection(Config::default(), model.unwrap()));
         let options =
             WorkerOptions { name: "a-worker".into(), exit_when_idle, watcher: None, notifier: None };
-        let worker =
-            QueueWorker::new(self.config.clone(), detection, self.broker().await, self.objects(), options);
+        let worker = QueueWorker::new(self.config.clone(), detection, broker, self.objects(), options);
         let stop = CancellationToken::new();
         Worker { running: tokio::spawn(worker.run(stop.clone())), stop }
     }
@@ -464,6 +477,58 @@ async fn an_outage_of_a_bucket_costs_a_picture_no_try() {
     let (answer, ()) = tokio::join!(asking, mending);
     assert_eq!(ok_json(answer).await["detections"].as_array().unwrap().len(), 1);
     assert_eq!(worker.stop().await, WorkerSummary { done: 1, ..WorkerSummary::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_of_which_nobody_knows_whether_it_was_sent_has_one_end() {
+    let installation = Installation::new().await;
+    let doubtful = Doubtful::new(installation.broker().await);
+    let tier = installation.tier_on(doubtful, Config::default()).await;
+    let answer = installation.detect(&tier, "a.png", picture()).await;
+    assert_eq!(problem(answer).await, (503, "unavailable".into()));
+    // It is in the queue all the same: whoever finds it there finds how it has ended, and its picture.
+    let (queue, objects) = (installation.queue().await, installation.objects());
+    assert_eq!(queue.depth().await.unwrap().waiting, 1);
+    assert_eq!(objects.states().await.unwrap(), ["unsent"]);
+    assert_eq!(names(&installation.folder.path().join("in")), ["a.png"]);
+    let worker = installation.worker().await;
+    until("it is taken out", async || {
+        let depth = queue.depth().await.unwrap();
+        depth.waiting + depth.in_flight == 0
+    })
+    .await;
+    assert_eq!(worker.stop().await, WorkerSummary { failed: 1, ..WorkerSummary::default() });
+    assert_eq!(objects.states().await.unwrap(), ["unsent"], "once and for all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_does_not_answer_is_not_an_empty_one() {
+    let installation = Installation::new().await;
+    let doubtful = Doubtful::new(installation.broker().await);
+    let detection = |config, model| Detection::start(config, vec![model]).unwrap();
+    let broker: Arc<dyn Broker> = doubtful.clone();
+    let worker = installation.worker_on(broker, detection, Some(Duration::from_millis(300))).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!worker.running.is_finished(), "it waits for the queue");
+    doubtful.recover();
+    let ended = tokio::time::timeout(Duration::from_secs(20), worker.running).await;
+    assert_eq!(ended.unwrap().unwrap(), WorkerSummary::default(), "then there is nothing to do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_was_damaged_is_given_up_and_not_read_for_ever() {
+    let mut installation = Installation::new().await;
+    installation.config.max_receives = 1;
+    let tier = installation.tier_with(Config { deadline_ms: 100, ..Config::default() }).await;
+    let answer = installation.detect(&tier, "a.png", picture()).await;
+    assert_eq!(answer.status(), 202);
+    let told: Value = answer.json().await.unwrap();
+    let id = told["requests"][0]["id"].as_str().unwrap();
+    installation.bucket("results").put(id, "no json".into()).await.unwrap();
+    let worker = installation.worker().await;
+    let queue = installation.queue().await;
+    until("it is a dead letter", async || queue.depth().await.unwrap().dead == 1).await;
+    assert_eq!(worker.stop().await, WorkerSummary { dead: 1, retried: 1, ..WorkerSummary::default() });
 }
 
 #[tokio::test(flavor = "multi_thread")]

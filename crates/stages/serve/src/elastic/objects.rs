@@ -4,9 +4,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sightscan_blobs::{BlobError, Bucket};
 use sightscan_http::Slug;
-use sightscan_queue::{Outcome, OutputForm, Reply, Request};
+use sightscan_queue::{Outcome, OutputForm, Refusal, Reply, Request};
 use sightscan_types::DetectionId;
 
+use super::now;
 use crate::dialect::upload::{label, stem};
 
 /// Names in a bucket have no more bytes than this, so that every file system and service takes them, encoded as well.
@@ -49,7 +50,7 @@ impl Objects {
     }
 
     /// Stores how a request ended, unless it has ended before; gives how it ended, and whether that was now.
-    pub(crate) async fn finish(&self, reply: Reply) -> Result<(Reply, bool), Failure> {
+    pub(crate) async fn finish(&self, reply: Reply) -> Result<(Reply, bool), ObjectError> {
         let name = reply.id.to_string();
         if self.results.put_new(&name, serde_json::to_vec(&reply)?.into()).await? {
             return Ok((reply, true));
@@ -59,7 +60,7 @@ impl Objects {
     }
 
     /// How a request ended; none where it has not.
-    pub(crate) async fn result(&self, id: DetectionId) -> Result<Option<Reply>, Failure> {
+    pub(crate) async fn result(&self, id: DetectionId) -> Result<Option<Reply>, ObjectError> {
         let found = self.results.get(&id.to_string()).await?;
         Ok(found.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
     }
@@ -98,20 +99,20 @@ impl Objects {
             let Ok(id) = key.parse::<DetectionId>() else { continue };
             match self.result(id).await {
                 Ok(reply) => states.extend(reply.map(|reply| state(&reply.outcome))),
-                Err(Failure::Blob(error)) => return Err(error),
-                Err(Failure::Json(_)) => states.push("unreadable"),
+                Err(ObjectError::Blob(error)) => return Err(error),
+                Err(ObjectError::Json(_)) => states.push("unreadable"),
             }
         }
         Ok(states)
     }
 
     /// Notes that somebody was told the address of a request.
-    pub(crate) async fn note_pending(&self, pending: &Pending) -> Result<(), Failure> {
+    pub(crate) async fn note_pending(&self, pending: &Pending) -> Result<(), ObjectError> {
         let written = serde_json::to_vec(pending)?;
         Ok(self.results.put(&pending_name(pending.id), written.into()).await?)
     }
 
-    pub(crate) async fn pending(&self, id: DetectionId) -> Result<Option<Pending>, Failure> {
+    pub(crate) async fn pending(&self, id: DetectionId) -> Result<Option<Pending>, ObjectError> {
         let found = self.results.get(&pending_name(id)).await?;
         Ok(found.map(|bytes| serde_json::from_slice(&bytes)).transpose()?)
     }
@@ -119,7 +120,7 @@ impl Objects {
 
 /// An object could not be stored or read.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum ObjectError {
     /// The bucket does not answer.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -133,10 +134,23 @@ pub(crate) fn output_key(input: &str) -> String {
     stem(input).to_owned()
 }
 
+/// The end of a request that could not be sent.
+pub(crate) fn unsent(request: &Request) -> Reply {
+    let detail = "the queue did not answer when the picture was sent; send it again".to_owned();
+    Reply {
+        id: request.id,
+        name: request.name.clone(),
+        worker: String::new(),
+        queued_ms: 0.0,
+        finished_at: now(),
+        outcome: Outcome::Failed(Refusal { slug: Slug::Unavailable.name().to_owned(), detail }),
+    }
+}
+
 /// How a request has ended, for whoever counts.
 fn state(outcome: &Outcome) -> &'static str {
     match outcome {
-        // Workers refuse nothing so: what they cannot do now is tried again.
+        // As `unsent` says. Workers refuse nothing so: what they cannot do now is tried again.
         Outcome::Failed(refusal) if refusal.slug == Slug::Unavailable.name() => "unsent",
         outcome => outcome.state(),
     }

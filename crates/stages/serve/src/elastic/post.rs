@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
-use super::objects::{Failure, Pending, output_key, shortened};
+use super::objects::{ObjectError, Pending, output_key, shortened, unsent};
 use super::{Config, NotNoted, Notifier, Objects, now};
 use crate::detection::Seen;
 use crate::error::StartError;
@@ -89,7 +89,7 @@ struct Sent {
 #[derive(Debug, thiserror::Error)]
 enum Unsent {
     #[error(transparent)]
-    Stored(#[from] Failure),
+    Stored(#[from] ObjectError),
     #[error(transparent)]
     Queue(#[from] QueueError),
     #[error(transparent)]
@@ -448,19 +448,6 @@ impl Sender {
 
     fn replies(&self) -> MutexGuard<'_, Replies> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The end of a request that could not be sent.
-fn unsent(request: &Request) -> Reply {
-    let detail = "the queue did not answer when the picture was sent; send it again".to_owned();
-    Reply {
-        id: request.id,
-        name: request.name.clone(),
-        worker: String::new(),
-        queued_ms: 0.0,
-        finished_at: now(),
-        outcome: Outcome::Failed(Refusal { slug: Slug::Unavailable.name().to_owned(), detail }),
     }
 }
 

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::objects::Pending;
-use super::{Failure, Objects};
+use super::{ObjectError, Objects};
 use crate::http::{App, Backend};
 
 /// How often is looked whether a request has ended.
@@ -131,7 +131,7 @@ impl Objects {
     ///
     /// # Errors
     /// When the bucket does not answer, or the result was damaged.
-    pub async fn ended(&self, id: DetectionId) -> Result<Option<String>, Failure> {
+    pub async fn ended(&self, id: DetectionId) -> Result<Option<String>, ObjectError> {
         let ended = self.result(id).await?.map(Status::ended);
         Ok(ended.map(|status| serde_json::to_string(&status)).transpose()?)
     }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::objects::Failure;
+use super::objects::ObjectError;
 use super::{Config, NotNoted, Notifier, Objects, now};
 use crate::config::GREATEST_DEADLINE;
 use crate::detection::{Detection, Seen};
@@ -86,7 +86,7 @@ enum End {
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
-    Stored(#[from] Failure),
+    Stored(#[from] ObjectError),
     #[error(transparent)]
     Queue(#[from] QueueError),
     #[error(transparent)]
@@ -102,7 +102,7 @@ enum Trouble {
 impl Trouble {
     /// Whether it is no fault of the picture or of this worker.
     fn is_outage(&self) -> bool {
-        matches!(self, Self::Stored(Failure::Blob(_)) | Self::Queue(_) | Self::NotNoted(_))
+        matches!(self, Self::Stored(ObjectError::Blob(_)) | Self::Queue(_) | Self::NotNoted(_))
     }
 }
 
@@ -270,7 +270,9 @@ impl Shared {
     async fn work(&self, request: &Request, delivery: &Delivery) -> Result<End, Trouble> {
         let reply = match self.reply(request, delivery).await {
             // Nobody will be able to read it later either.
-            Err(Trouble::Stored(Failure::Json(error))) if delivery.receives > self.config.max_receives => {
+            Err(Trouble::Stored(ObjectError::Json(error)))
+                if delivery.receives > self.config.max_receives =>
+            {
                 let reason = format!("the result {} cannot be read: {error}; delete it", request.id);
                 self.queue.bury(delivery, &reason).await?;
                 return Ok(End::Dead);
