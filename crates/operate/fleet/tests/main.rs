@@ -11,9 +11,12 @@ use std::time::{Duration, Instant};
 
 use sightscan_fleet::{Driver, Error, PoolConfig, ProcessDriver, Program, State};
 
-/// A program that waits to be ended, and takes a moment to do so.
+/// A program that waits to be ended, and ends once it is not busy. Files beside its report say when it hears signals
+/// and how long it is busy.
 fn waiting() -> Program {
-    let script = "trap 'sleep 0.2; exit 0' TERM; while true; do sleep 0.05; done";
+    let script = r#"trap 'while [ -e "$1.busy" ]; do sleep 0.02; done; exit 0' TERM
+        : > "$1.ready"
+        while true; do sleep 0.05; done"#;
     let arguments = ["-c", script, "worker"].map(Into::into).to_vec();
     Program { file: "/bin/sh".into(), arguments, without: Vec::new() }
 }
@@ -26,6 +29,15 @@ async fn until(driver: &ProcessDriver, count: usize) {
     let begun = Instant::now();
     while driver.members().await.unwrap().len() != count {
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", driver.members().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until these workers hear what is said to them.
+async fn ready(folder: &Path, ids: &[String]) {
+    let begun = Instant::now();
+    while !ids.iter().all(|id| folder.join(format!("{id}.ready")).exists()) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{ids:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -47,6 +59,11 @@ async fn workers_are_known_to_whoever_comes_later_and_end_when_they_are_asked_to
     let second = driver(folder.path());
     assert_eq!(second.members().await.unwrap(), members);
     let ids: Vec<String> = members.iter().map(|member| member.id.clone()).collect();
+    ready(folder.path(), &ids).await;
+    let busy: Vec<_> = ids[..2].iter().map(|id| folder.path().join(format!("{id}.busy"))).collect();
+    for path in &busy {
+        fs_err::write(path, "").unwrap();
+    }
     second.drain(&ids[..2]).await.unwrap();
     let states: Vec<State> = second.members().await.unwrap().iter().map(|member| member.state).collect();
     assert_eq!(
@@ -54,6 +71,9 @@ async fn workers_are_known_to_whoever_comes_later_and_end_when_they_are_asked_to
         2,
         "they finish what they have"
     );
+    for path in &busy {
+        fs_err::remove_file(path).unwrap();
+    }
     until(&first, 1).await;
     first.drain(&ids).await.unwrap();
     until(&first, 0).await;
