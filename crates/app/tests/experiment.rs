@@ -4,12 +4,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sightscan_testkit::kubernetes::{Cluster, DEPLOYMENT, NAMESPACE, Options, PodPlace};
 use sightscan_testkit::tiny;
 
-use crate::program::{failure_of, folder_with_model, sightscan, stdout_of};
+use crate::program::{Server, failure_of, folder_with_model, sightscan, stdout_of, until};
+use crate::roles::{call, get, request_city, role};
 
 fn experiment(data: &Path, arguments: &[&str]) -> Command {
     let mut command = sightscan(data);
@@ -91,6 +93,97 @@ fn w16_to_w18_an_experiment_is_measured_on_limited_workers_reported_and_bundled(
     fs_err::remove_file(data.join("experiment/report.html")).unwrap();
     let told = failure_of(&mut experiment(data, &["bundle", "--out", "course.zip"]));
     assert!(told.contains("experiment report"), "{told}");
+}
+
+/// A city with a model and pictures, and who answers for it.
+fn city_with_pictures() -> (tempfile::TempDir, Server) {
+    let (folder, model) = folder_with_model();
+    stdout_of(role(folder.path(), "model").arg("import").arg(&model).args(["--city", "Berlin"]));
+    let mut crawl = role(folder.path(), "crawl");
+    stdout_of(crawl.args(["Berlin", "--sights", "demo", "--sources", "demo", "--limit", "2"]));
+    let server = served(folder.path());
+    (folder, server)
+}
+
+fn served(data: &Path) -> Server {
+    let mut command = role(data, "api");
+    command.args(["--listen", "127.0.0.1:0"]);
+    Server::launch(command)
+}
+
+fn post(server: &Server, path: &str, body: Option<Value>) -> (u16, Value) {
+    call(reqwest::Method::POST, &server.url(&format!("/v1/experiments{path}")), body)
+}
+
+/// Processes that measure or work for an experiment of this data folder.
+fn processes(data: &Path) -> usize {
+    let is_of_it = |id: &str| {
+        let variables = fs_err::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        let command = fs_err::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let [variables, command] =
+            [variables, command].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        variables.contains(data.to_str().unwrap())
+            && (command.contains("experiment") || command.contains("--share-port"))
+    };
+    let all = fs_err::read_dir("/proc").unwrap().flatten();
+    all.filter(|entry| is_of_it(&entry.file_name().to_string_lossy())).count()
+}
+
+/// The newest experiment, once it is in this state.
+fn ended(server: &Server, state: &str) -> Value {
+    let mut newest = Value::Null;
+    until(&format!("the experiment is {state}"), Duration::from_secs(120), || {
+        newest = get(&server.url("/v1/experiments"))["items"][0].clone();
+        newest["state"] != "running"
+    });
+    assert_eq!(newest["state"], state, "{newest}");
+    newest
+}
+
+#[test]
+fn an_administrator_starts_experiments_and_sees_their_plots() {
+    let (folder, server) = city_with_pictures();
+    let order = |name: &str, repeats: usize| json!({"city": "berlin", "name": name, "workers": [1], "threads": [2, 1], "repeats": repeats, "pictures": 4});
+    let kind = |(status, body): (u16, Value)| (status, body["type"].as_str().unwrap_or_default().to_owned());
+    let problem = |name: &str| format!("urn:sightscan:problem:{name}");
+    assert_eq!(kind(post(&server, "", Some(order("none", 0)))), (400, problem("invalid-parameter")));
+    let elsewhere = json!({"city": "atlantis", "workers": [1], "threads": [1], "repeats": 1});
+    assert_eq!(kind(post(&server, "", Some(elsewhere))), (404, problem("unknown-city")));
+    request_city(&server, "Rome");
+    let too_early = json!({"city": "rome", "workers": [1], "threads": [1], "repeats": 1});
+    assert_eq!(kind(post(&server, "", Some(too_early))), (409, problem("not-now")), "it has no model");
+    assert_eq!(get(&server.url("/v1/experiments")), json!({"items": []}));
+
+    let (status, begun) = post(&server, "", Some(order("first", 1)));
+    assert_eq!((status, &begun["state"], &begun["want"]), (201, &json!("running"), &json!(2)), "{begun}");
+    assert_eq!(kind(post(&server, "", Some(order("second", 1)))), (409, problem("not-now")));
+    let first = ended(&server, "done");
+    assert_eq!((&first["have"], &first["threads"]), (&json!(2), &json!([1, 2])), "{first}");
+    let files = ["response-times.svg", "performance.svg", "report.html", "cells.csv"];
+    assert_eq!(first["files"], json!(files));
+    let file = |name: &str| {
+        call(reqwest::Method::GET, &server.url(&format!("/v1/experiments/first/files/{name}")), None)
+    };
+    assert!(file("response-times.svg").1.as_str().unwrap().contains("<svg"));
+    assert_eq!(file("begun.json").0, 404);
+    assert_eq!(
+        kind(post(&server, "", Some(order("first", 1)))),
+        (409, problem("not-now")),
+        "nothing is written over"
+    );
+
+    // What is measured when the server is asked to end is kept, and leaves no worker behind.
+    assert_eq!(post(&server, "", Some(order("long", 20))).0, 201);
+    until("a cell is measured", Duration::from_secs(60), || {
+        get(&server.url("/v1/experiments"))["items"][0]["have"].as_u64() > Some(0)
+    });
+    server.end();
+    assert_eq!(processes(folder.path()), 0, "no worker is left behind");
+    let long_folder = folder.path().join("experiments/long");
+    assert!(long_folder.join("begun.json").exists() && !long_folder.join("pictures").exists());
+    let again = served(folder.path());
+    let long = ended(&again, "stopped");
+    assert!(long["have"].as_u64() < Some(40) && long["files"].as_array().unwrap().len() == 4, "{long}");
 }
 
 /// A node's port: each connection goes to one of the pods that are ready, in turns.

@@ -41,6 +41,10 @@ pub async fn run(
     tell(Event::Begun { have, want });
     let mut scaled = None;
     for cell in matrix.cells().filter(|cell| !folder.has(*cell)) {
+        if stop.is_cancelled() {
+            // A cell would send its first requests before it sees this.
+            return Err(Error::Stopped { have, want });
+        }
         if scaled != Some(cell.workers) {
             tell(Event::Scales { workers: cell.workers });
             let scaling = stop.run_until_cancelled(target.scale(cell.workers)).await;
