@@ -6,6 +6,8 @@
 
 pub mod export;
 pub mod folder;
+pub mod mirror;
+pub mod onnx_file;
 pub mod pull;
 pub mod reference;
 pub mod shipped;
@@ -22,6 +24,8 @@ use crate::runtime::{self, EngineChoice, Program, RuntimeError};
 
 pub use export::{Exported, export};
 pub use folder::{Entry, Imported, ModelFolder, data_folder};
+pub use mirror::{Mirror, MirrorError, Refreshed, RemoteServer};
+pub use onnx_file::OnnxFile;
 pub use reference::{NameError, Reference};
 pub use source::Source;
 pub use spec::{InputOverrides, Overrides, Spec, SpecError, ThresholdOverrides};
@@ -130,6 +134,7 @@ pub enum ModelError {
 pub struct Model {
     spec: Spec,
     program: Box<dyn Program>,
+    file: OnnxFile,
 }
 
 impl std::fmt::Debug for Model {
@@ -157,12 +162,17 @@ impl Model {
         let refused = |error| ModelError::Runtime { path: source.path.clone(), source: error };
         let program = runtime::compile(engine, Arc::clone(&source.onnx)).map_err(refused)?;
         let spec = source.spec(program.as_ref())?;
-        Ok(Arc::new(Self { spec, program }))
+        Ok(Arc::new(Self { spec, program, file: source.file().clone() }))
     }
 
     /// Everything that must be known to use the network.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// Its ONNX file, for those who compute it elsewhere.
+    pub fn file(&self) -> &OnnxFile {
+        &self.file
     }
 
     /// The network in its runtime.

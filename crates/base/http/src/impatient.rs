@@ -72,7 +72,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let result = Pin::new(&mut self.stream).poll_shutdown(context);
+        // TLS says farewell, which has to be read as well.
+        self.limit(context, result)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every HTTP route of SightScan shares.
 //!
 //! [`server`] accepts connections and ends them so that no answer is lost; [`exchange`] gives each request an
-//! id, one log line and a safety net; [`problem`] is the form of every error; [`body`] reads bodies under
+//! id, one log line and a safety net; [`tls`] encrypts; [`problem`] is the form of every error; [`body`] reads bodies under
 //! limits, [`asked`] the rest of a request. [`client`] tells whose request it is, [`limit`] how often one client may ask, [`admin`] what only the
 //! administrator may, and [`hosts`] under which names. [`page`], [`events`], [`download`] and [`health`] are
 //! the forms of answers: lists, events as they happen, files, and how the process is; [`openapi`] documents them. Stages write their handlers with
@@ -26,6 +26,7 @@ pub mod page;
 pub mod problem;
 pub mod request_id;
 pub mod server;
+pub mod tls;
 
 pub use admin::{Admin, AdminGate, AdminToken};
 pub use asked::{Asked, Named, Posted, SmallBodies, Why};
@@ -42,3 +43,4 @@ pub use page::{Page, PageQuery, Place};
 pub use problem::{Problem, Slug};
 pub use request_id::RequestId;
 pub use server::{ServerOptions, Stopped, serve};
+pub use tls::{Tls, TlsError};

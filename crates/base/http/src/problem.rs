@@ -262,18 +262,24 @@ impl Problem {
         self.cause.as_deref()
     }
 
-    fn body(&self, id: Option<&RequestId>) -> String {
+    /// What a client is told, as in `application/problem+json` (RFC 9457).
+    pub fn json(&self) -> Value {
         let mut body = json!({
             "type": format!("urn:sightscan:problem:{}", self.slug.name()),
             "title": self.slug.title(),
             "status": self.slug.status().as_u16(),
             "detail": self.detail,
         });
-        if let Some(id) = id {
-            body["request_id"] = id.as_str().into();
-        }
         if let Some((name, value)) = &self.member {
             body[*name] = value.clone();
+        }
+        body
+    }
+
+    fn body(&self, id: Option<&RequestId>) -> String {
+        let mut body = self.json();
+        if let Some(id) = id {
+            body["request_id"] = id.as_str().into();
         }
         body.to_string()
     }

@@ -1,5 +1,6 @@
 //! The server loop: accepts connections, serves HTTP/1.1 on each, and stops without losing an answer.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -7,10 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -20,6 +25,7 @@ use tracing::{debug, warn};
 use crate::draining::Draining;
 use crate::impatient::Impatient;
 use crate::linger::{Limits, Lingering};
+use crate::tls::{self, Tls};
 
 /// A connection that was accepted just before the end may still send its first request for so long.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(250);
@@ -45,6 +51,8 @@ pub struct ServerOptions {
     pub linger_bytes: u64,
     /// How long requests may still take once the server stops.
     pub drain_limit: Duration,
+    /// What connections are encrypted with; nothing unless given.
+    pub tls: Option<Tls>,
 }
 
 impl Default for ServerOptions {
@@ -58,11 +66,12 @@ impl Default for ServerOptions {
             linger_silence: Duration::from_secs(1),
             linger_bytes: 64 * 1024 * 1024,
             drain_limit: Duration::from_secs(28),
+            tls: None,
         }
     }
 }
 
-type Connection = Lingering<Impatient<TcpStream>>;
+type Connection<S> = Lingering<Impatient<S>>;
 /// The router, which is told who is at the other end and when the server stops.
 type Service = TowerToHyperService<AddExtension<AddExtension<Router, ConnectInfo<SocketAddr>>, Draining>>;
 
@@ -134,13 +143,12 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "cannot set TCP_NODELAY");
         }
-        let ServerOptions { linger: time, linger_silence: silence, linger_bytes: bytes, .. } = self.options;
-        let limits = Limits { time, silence, bytes };
-        let stream = Lingering::new(Impatient::new(stream, self.options.write_timeout), limits);
-        let connection =
-            connection(stream, self.service(peer), builder(&self.options), self.stopping.clone());
+        let (service, options, stopping) = (self.service(peer), self.options.clone(), self.stopping.clone());
         self.open.spawn(async move {
-            connection.await;
+            match options.tls.clone() {
+                None => connection(stream, service, &options, stopping).await,
+                Some(tls) => encrypted(&tls, stream, service, &options, stopping).await,
+            }
             drop(place);
         });
     }
@@ -176,14 +184,40 @@ fn builder(options: &ServerOptions) -> http1::Builder {
     builder
 }
 
-async fn connection(
-    stream: Connection,
+/// A connection on which HTTPS is spoken; whoever speaks HTTP there is led to where they should.
+async fn encrypted(
+    tls: &Tls,
+    stream: TcpStream,
     service: Service,
-    builder: http1::Builder,
+    options: &ServerOptions,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(options.head_timeout, tls.accept(stream)) => opened,
+        _ = stopping.wait_for(|stop| *stop) => return,
+    };
+    match opened {
+        Ok(Ok(tls::Opened::Encrypted(stream))) => connection(*stream, service, options, stopping).await,
+        Ok(Ok(tls::Opened::Plain(stream))) => {
+            let lead = TowerToHyperService::new(tls::lead());
+            connection(stream, lead, options, stopping).await;
+        }
+        Ok(Err(error)) => debug!(%error, "no TLS was agreed upon"),
+        Err(_) => debug!("the client took too long to agree upon TLS"),
+    }
+}
+
+async fn connection<S, V>(stream: S, service: V, options: &ServerOptions, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    V: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
+    let ServerOptions { linger: time, linger_silence: silence, linger_bytes: bytes, .. } = *options;
+    let limits = Limits { time, silence, bytes };
+    let stream: Connection<S> = Lingering::new(Impatient::new(stream, options.write_timeout), limits);
     let read_something = stream.read_something();
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut connection =
+        pin!(builder(options).serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
         _ = stopping.wait_for(|stop| *stop) => None,
@@ -213,7 +247,11 @@ trait Graceful: Future<Output = hyper::Result<()>> {
     fn close(self: Pin<&mut Self>);
 }
 
-impl Graceful for http1::UpgradeableConnection<TokioIo<Connection>, Service> {
+impl<S, V> Graceful for http1::UpgradeableConnection<TokioIo<S>, V>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    V: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
     fn close(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }

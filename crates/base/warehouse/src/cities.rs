@@ -11,7 +11,7 @@ use sightscan_types::{CityId, CityState, Stage};
 use crate::statement::{Linked, Statement, sql};
 use crate::{Database, Error, Result, Transaction};
 
-pub use events::{Event, events, forget_progress, history, note_progress, remark, step};
+pub use events::{Event, events, forget_progress, history, note_epoch, note_progress, remark, step};
 pub use requests::{Requests, count_request, requests};
 
 /// Where people can hear that something happened to a city (PostgreSQL's NOTIFY).

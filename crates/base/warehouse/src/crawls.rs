@@ -53,6 +53,15 @@ pub struct Fate {
     pub pictures: i64,
 }
 
+/// How many pictures of a sight were kept, and how many were not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Yield {
+    /// Stored as images.
+    pub kept: i64,
+    /// Not wanted.
+    pub set_aside: i64,
+}
+
 /// Does what is to be done with pictures of a sight and writes it down: for all of them, or for none. What was decided
 /// before stays.
 ///
@@ -179,6 +188,24 @@ pub async fn fates(database: &Database, city: CityId) -> Result<Vec<Fate>> {
     .bind(city.to_string())
     .all(&mut database.session().await?)
     .await
+}
+
+/// How many pictures of each sight of a city were kept, and how many were not.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn yields(database: &Database, city: CityId) -> Result<HashMap<SightId, Yield>> {
+    let rows: Vec<(String, i64, i64)> = sql(
+        "SELECT sight_id, COUNT(*) - COUNT(reason) AS kept, COUNT(reason) AS set_aside FROM crawled_pictures \
+         WHERE city_id = $1 GROUP BY sight_id",
+    )
+    .bind(city.to_string())
+    .all(&mut database.session().await?)
+    .await?;
+    let sight = |(id, kept, set_aside): (String, i64, i64)| {
+        Ok((Error::read("sight id", &id)?, Yield { kept, set_aside }))
+    };
+    rows.into_iter().map(sight).collect()
 }
 
 /// The perceptual hashes of the images that were kept for a sight.

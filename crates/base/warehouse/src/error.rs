@@ -83,6 +83,11 @@ impl Error {
         text.parse().map_err(|_| Self::Unreadable { what, value: text.to_owned() })
     }
 
+    /// A value that is not what this program writes there.
+    pub(crate) fn damaged(what: &'static str, why: impl std::fmt::Display) -> Self {
+        Self::Unreadable { what, value: why.to_string() }
+    }
+
     /// Refuses a text that the database could not find again by an index: PostgreSQL's keys have at most 2,704 bytes.
     pub(crate) fn limit(what: &'static str, text: &str, limit: usize) -> Result<()> {
         let length = text.len();

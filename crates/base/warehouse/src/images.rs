@@ -17,7 +17,7 @@ use crate::tries::Tries;
 use crate::{Database, Dialect, Error, Result, Transaction, Warehouse, arrivals, collection, marts, times};
 
 pub(crate) use reading::ProvenanceRow;
-pub use reading::{by_source, cities, get, list, near_duplicates, origins};
+pub use reading::{LicenceCount, by_source, cities, get, licences, list, near_duplicates, of_file, origins};
 pub use withdrawal::{Withdrawn, withdraw};
 
 /// Bytes of a source: images are found by it.

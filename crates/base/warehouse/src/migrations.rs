@@ -121,9 +121,15 @@ where
 {
     use sqlx::migrate::Migrate as _;
     let mut connection = pool.acquire().await?;
-    connection.ensure_migrations_table(&migrator.table_name).await.map_err(Error::Migrate)?;
-    let applied = connection.list_applied_migrations(&migrator.table_name).await.map_err(Error::Migrate)?;
-    Ok(applied.iter().map(|migration| migration.version).collect())
+    // Even `CREATE TABLE IF NOT EXISTS` fails in PostgreSQL where two do it at once.
+    connection.lock().await.map_err(Error::Migrate)?;
+    let listed = async {
+        connection.ensure_migrations_table(&migrator.table_name).await?;
+        connection.list_applied_migrations(&migrator.table_name).await
+    };
+    let applied = listed.await;
+    connection.unlock().await.map_err(Error::Migrate)?;
+    Ok(applied.map_err(Error::Migrate)?.iter().map(|migration| migration.version).collect())
 }
 
 /// Somebody with a newer program may migrate between our look and our run.

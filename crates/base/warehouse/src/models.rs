@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sightscan_types::names::Slug;
 use sightscan_types::{CityId, DatasetId, ModelAction, ModelId, ModelState, Sha256};
 
+pub use details::{Details, Seen, SeenBox, with_details};
 pub use ledger::{By, LedgerEntry, Promoted, history, live, promote, reject, roll_back};
 
 use crate::statement::{Statement, sql};
@@ -71,8 +72,19 @@ macro_rules! select {
     };
 }
 
+pub(crate) mod details;
 // After the macro, which it uses.
 mod ledger;
+
+impl Model {
+    /// Its metrics, and apart from them what is too long for lists.
+    ///
+    /// # Errors
+    /// When the database holds what this program never writes.
+    pub fn measured(&self) -> Result<(serde_json::Value, Details)> {
+        details::split(&self.metrics)
+    }
+}
 
 /// Stores an ONNX file as a candidate. The same file of the same dataset is stored once, so that a training that is tried
 /// again does not leave a second one.

@@ -52,7 +52,9 @@ async fn w_l03_what_was_given_is_gone_when_the_consent_is_withdrawn(test: TestDa
     let without = test.dataset(&berlin, &[(other, "train")]).await;
     test.publish(&berlin, "one", Some(with)).await;
     test.publish(&berlin, "two", Some(without)).await;
-    let blob = images::get(test.database(), image).await.unwrap().unwrap().sha256;
+    let sha256 = async |image| images::get(test.database(), image).await.unwrap().unwrap().sha256;
+    let (blob, kept) = (sha256(image).await, sha256(other).await);
+    test.publish_with_sheet(&berlin, &[blob, kept]).await;
 
     let withdrawn = images::withdraw(&test.warehouse, consent, "the donor wants it").await.unwrap();
     assert_eq!(withdrawn, Withdrawn { images: vec![image], tainted_datasets: 1, tainted_models: 1 });
@@ -67,6 +69,9 @@ async fn w_l03_what_was_given_is_gone_when_the_consent_is_withdrawn(test: TestDa
     assert!(tainted.tainted_at.is_some());
     assert_eq!(tainted.taint.as_deref(), Some("the donor wants it"));
     assert_eq!(model(2).await.tainted_at, None);
+    let (metrics, details) = model(3).await.measured().unwrap();
+    assert_eq!((metrics["map50"].as_f64(), details.history.len()), (Some(0.5), 1));
+    assert_eq!(details.sheet.iter().map(|seen| seen.sha256).collect::<Vec<_>>(), [kept]);
     assert_eq!(test.count("SELECT COUNT(*) FROM datasets WHERE tainted_at IS NOT NULL").await, 1);
     let revoked = consents::by_id(test.database(), consent).await.unwrap().unwrap().revoked_at;
     assert!(revoked.is_some());

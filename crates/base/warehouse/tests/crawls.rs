@@ -2,9 +2,9 @@
 
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::on_both_engines;
-use sightscan_types::{Review, SightId};
+use sightscan_types::{Review, Sha256, SightId};
 use sightscan_warehouse::cities::City;
-use sightscan_warehouse::crawls::{self, Decision, Deed, Fate, Judged};
+use sightscan_warehouse::crawls::{self, Decision, Deed, Fate, Judged, Yield};
 use sightscan_warehouse::images::{self, Filter, NewImage};
 use sightscan_warehouse::sights::{self, NewSight};
 
@@ -13,6 +13,7 @@ use crate::support::{TestWarehouse, crawled};
 on_both_engines![
     w_c44_a_sight_keeps_what_is_known_of_it,
     what_became_of_a_picture_is_kept,
+    licences_are_counted_with_what_reviews_have_said,
     images_of_another_city_are_taken_over_with_the_sight,
     a_quarantined_image_is_accepted_with_a_free_origin,
 ];
@@ -87,7 +88,27 @@ async fn what_became_of_a_picture_is_kept(test: TestDatabase) {
     };
     let fates = crawls::fates(test.database(), city.id).await.unwrap();
     assert_eq!(fates, [fate(Some("too small"), 2), fate(None, 1)]);
+    let yields = crawls::yields(test.database(), city.id).await.unwrap();
+    assert_eq!(yields, [(sight, Yield { kept: 1, set_aside: 2 })].into());
     assert_eq!(crawls::hashes(test.database(), sight).await.unwrap(), [u64::MAX]);
+}
+
+async fn licences_are_counted_with_what_reviews_have_said(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let city = test.city("Berlin").await;
+    let first = test.store(&city, "a gate", &crawled("one")).await.image;
+    test.store(&city, "a tower", &crawled("two")).await;
+    let quarantined = NewImage { review: Review::Quarantined, ..crawled("three") };
+    test.store(&city, "a dome", &quarantined).await;
+    test.store(&test.city("Potsdam").await, "a palace", &crawled("four")).await;
+    let counts = images::licences(test.database(), city.id).await.unwrap();
+    let counted: Vec<(&str, i64)> =
+        counts.iter().map(|count| (count.review.as_str(), count.images)).collect();
+    assert_eq!(counted, [("accepted", 2), ("quarantined", 1)]);
+    assert_eq!(counts[0].licence, crawled("one").provenance.licence);
+    let image = images::get(test.database(), first).await.unwrap().unwrap();
+    assert_eq!(images::of_file(test.database(), &image.sha256).await.unwrap(), Some(first));
+    assert_eq!(images::of_file(test.database(), &Sha256::of(b"another file")).await.unwrap(), None);
 }
 
 async fn images_of_another_city_are_taken_over_with_the_sight(test: TestDatabase) {

@@ -7,7 +7,7 @@ use sightscan_testkit::on_both_engines;
 use sightscan_types::{CityId, ModelAction, ModelState, Sha256};
 use sightscan_warehouse::cities::City;
 use sightscan_warehouse::marts;
-use sightscan_warehouse::models::{self, By, Model, NewModel, Promoted};
+use sightscan_warehouse::models::{self, By, Details, Model, NewModel, Promoted};
 
 use crate::support::{BY, TestWarehouse, new_model};
 
@@ -16,6 +16,7 @@ on_both_engines![
     w_c40_ten_who_publish_at_once_get_ten_versions,
     row_06_w_p03_the_mart_has_the_live_model_of_each_city_at_once,
     a_model_is_kept_as_it_was_published,
+    details_are_apart_from_what_is_in_lists,
     a_city_that_is_not_there_has_no_model,
     a_candidate_answers_only_when_it_is_promoted,
     a_training_that_is_tried_again_leaves_one_candidate,
@@ -84,6 +85,20 @@ async fn a_model_is_kept_as_it_was_published(test: TestDatabase) {
     assert_eq!((published.size, published.sha256), (4, Sha256::of(b"onnx")));
     assert_eq!((published.tainted_at, published.taint), (None, None));
     assert_eq!(test.warehouse.blobs.get(&published.sha256).await.unwrap(), "onnx");
+}
+
+async fn details_are_apart_from_what_is_in_lists(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let city = test.city("Berlin").await;
+    let model = test.publish_with_sheet(&city, &[Sha256::of(b"a gate")]).await;
+    let (metrics, details) = model.measured().unwrap();
+    assert_eq!(metrics, serde_json::json!({"map50": 0.5}));
+    assert_eq!(details.sheet[0].there[0].area.w, 0.5);
+    // One that was imported has none.
+    let imported = test.candidate(&city, "imported").await.measured().unwrap();
+    assert_eq!(imported, (serde_json::json!({}), Details::default()));
+    let damaged = Model { metrics: r#"{"details": 7}"#.to_owned(), ..model };
+    assert!(damaged.measured().unwrap_err().to_string().contains("details of a model"));
 }
 
 async fn a_city_that_is_not_there_has_no_model(test: TestDatabase) {

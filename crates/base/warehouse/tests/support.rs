@@ -17,7 +17,7 @@ use sightscan_warehouse::consents::NewConsent;
 use sightscan_warehouse::datasets::{self, NewDataset};
 use sightscan_warehouse::images::{self, NewImage, Stored};
 use sightscan_warehouse::labels::{self, LabelledBox, NewLabel};
-use sightscan_warehouse::models::{self, By, Model, NewModel};
+use sightscan_warehouse::models::{self, By, Details, Model, NewModel, Seen, SeenBox};
 use sightscan_warehouse::{Database, Error, Warehouse};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -121,9 +121,30 @@ impl TestWarehouse {
     }
 
     pub(crate) async fn publish(&self, city: &City, content: &str, dataset: Option<DatasetId>) -> Model {
-        let model = NewModel { dataset, ..new_model(city) };
+        self.publish_model(content, &NewModel { dataset, ..new_model(city) }).await
+    }
+
+    /// A model that was tested with these pictures.
+    pub(crate) async fn publish_with_sheet(&self, city: &City, pictures: &[Sha256]) -> Model {
+        let area = RelativeBox { x: 0.0, y: 0.0, w: 0.5, h: 0.5 };
+        let there = vec![SeenBox { label: "Gate".to_owned(), area, score: None }];
+        let seen = |sha256: &Sha256| Seen {
+            sha256: *sha256,
+            width: 4,
+            height: 4,
+            there: there.clone(),
+            found: Vec::new(),
+        };
+        let history = vec![serde_json::json!({"epoch": 1})];
+        let details = Details { history, sheet: pictures.iter().map(seen).collect() };
+        let mut metrics = serde_json::json!({"map50": 0.5});
+        models::with_details(&mut metrics, &details).unwrap();
+        self.publish_model("sheet", &NewModel { metrics: metrics.to_string(), ..new_model(city) }).await
+    }
+
+    async fn publish_model(&self, content: &str, model: &NewModel) -> Model {
         loop {
-            match models::publish(&self.warehouse, Bytes::from(content.to_owned()), &model, BY).await {
+            match models::publish(&self.warehouse, Bytes::from(content.to_owned()), model, BY).await {
                 Err(Error::BlobVanished(_)) => {}
                 published => return published.unwrap(),
             }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::export::DESCRIPTION_KEY;
+use super::onnx_file::OnnxFile;
 use super::{ModelError, Overrides, Spec, SpecError, spec};
 use crate::darknet;
 use crate::family::Family;
@@ -22,6 +23,7 @@ pub struct Source {
     pub overrides: Overrides,
     proto: ModelProto,
     sha256: String,
+    file: OnnxFile,
 }
 
 impl std::fmt::Debug for Source {
@@ -52,7 +54,9 @@ impl Source {
     }
 
     fn read_onnx(path: &Path, overrides: Overrides) -> Result<Self, ModelError> {
-        Self::of_onnx(path, fs_err::read(path)?, overrides)
+        let bytes = fs_err::read(path)?;
+        let file = OnnxFile::on_disk(path, &bytes);
+        Ok(Self { file, ..Self::of_onnx(path, bytes, overrides)? })
     }
 
     /// A model of the bytes of an `.onnx` file, which is named after a path; there may be no such file.
@@ -66,8 +70,9 @@ impl Source {
         let mut proto = onnx::parse(&bytes).map_err(refused)?;
         let overrides = overrides.or(embedded(path, &proto)?);
         // A file that every runtime reads as it is keeps its bytes.
-        let onnx = if modernise(&mut proto) { proto.to_bytes() } else { bytes };
-        Ok(Self { path: path.to_path_buf(), onnx: onnx.into(), overrides, proto, sha256 })
+        let onnx: Arc<[u8]> = if modernise(&mut proto) { proto.to_bytes() } else { bytes }.into();
+        let file = OnnxFile::in_memory(&onnx);
+        Ok(Self { path: path.to_path_buf(), onnx, overrides, proto, sha256, file })
     }
 
     /// Reads a Darknet network whose weights are in a file of any name.
@@ -85,7 +90,14 @@ impl Source {
         let names = overrides.classes.clone().unwrap_or_default();
         let size = (width.unwrap_or(network.width()), height.unwrap_or(network.height()));
         let proto = network.to_onnx(size.0, size.1, &names).map_err(refused)?;
-        Ok(Self { path: cfg.to_path_buf(), onnx: proto.to_bytes().into(), overrides, proto, sha256 })
+        let onnx: Arc<[u8]> = proto.to_bytes().into();
+        let file = OnnxFile::in_memory(&onnx);
+        Ok(Self { path: cfg.to_path_buf(), onnx, overrides, proto, sha256, file })
+    }
+
+    /// The ONNX file, for those who compute it elsewhere.
+    pub(crate) fn file(&self) -> &OnnxFile {
+        &self.file
     }
 
     /// Everything that must be known to use the network; runs it once where its output's shape is not declared.

@@ -183,32 +183,41 @@ impl Overrides {
 impl From<&Spec> for Overrides {
     /// The whole of a model's description, as it is written into a `model.toml`.
     fn from(spec: &Spec) -> Self {
-        let Input { width, height, fit, pad, colour, scale, mean, layout, antialias } = spec.input;
-        let Thresholds { confidence, iou, agnostic, max } = spec.thresholds;
         Self {
             name: Some(spec.name.clone()),
             version: spec.version.clone(),
             sha256: Some(spec.sha256.clone()),
             family: Some(spec.family),
             classes: Some(spec.classes.clone()),
-            input: InputOverrides {
-                width: Some(width),
-                height: Some(height),
-                layout: Some(layout),
-                colour: Some(colour),
-                scale: Some(scale),
-                mean: Some(mean),
-                pad: Some(pad),
-                fit: Some(fit),
-                antialias: Some(antialias),
-            },
-            thresholds: ThresholdOverrides {
-                confidence: Some(confidence),
-                iou: Some(iou),
-                agnostic: Some(agnostic),
-                max: Some(max),
-            },
+            input: spec.input.into(),
+            thresholds: spec.thresholds.into(),
         }
+    }
+}
+
+impl From<Input> for InputOverrides {
+    /// All of it.
+    fn from(input: Input) -> Self {
+        let Input { width, height, fit, pad, colour, scale, mean, layout, antialias } = input;
+        Self {
+            width: Some(width),
+            height: Some(height),
+            layout: Some(layout),
+            colour: Some(colour),
+            scale: Some(scale),
+            mean: Some(mean),
+            pad: Some(pad),
+            fit: Some(fit),
+            antialias: Some(antialias),
+        }
+    }
+}
+
+impl From<Thresholds> for ThresholdOverrides {
+    /// All of them.
+    fn from(thresholds: Thresholds) -> Self {
+        let Thresholds { confidence, iou, agnostic, max } = thresholds;
+        Self { confidence: Some(confidence), iou: Some(iou), agnostic: Some(agnostic), max: Some(max) }
     }
 }
 

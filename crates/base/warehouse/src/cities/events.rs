@@ -13,7 +13,7 @@ pub struct Event {
     pub number: i64,
     /// When.
     pub at: i64,
-    /// `state`, `progress` or `log`.
+    /// `state`, `progress`, `epoch` or `log`.
     pub kind: String,
     /// Who.
     pub actor: String,
@@ -27,8 +27,18 @@ pub struct Event {
     pub done: Option<i64>,
     /// Progress: units there are.
     pub total: Option<i64>,
-    /// Why, or what is being done.
+    /// Why, or what is being done; of an epoch, its numbers as JSON.
     pub message: Option<String>,
+}
+
+/// The kind of events that tell of an epoch.
+const EPOCH: &str = "epoch";
+
+impl Event {
+    /// The numbers of the epoch that it tells of: a JSON object.
+    pub fn epoch(&self) -> Option<&str> {
+        self.message.as_deref().filter(|_| self.kind == EPOCH)
+    }
 }
 
 /// Takes a step in a city's life, writes it into the history and tells those who follow the city. The row of the
@@ -107,13 +117,38 @@ pub async fn remark(
     message: &str,
     now: i64,
 ) -> Result<()> {
+    say(transaction, city, "log", actor, message, now).await
+}
+
+/// Tells those who follow a city that an epoch of its training has ended; `numbers` are a JSON object.
+///
+/// # Errors
+/// When the database does not answer or there is no such city.
+pub async fn note_epoch(
+    transaction: &mut Transaction,
+    city: CityId,
+    actor: &str,
+    numbers: &str,
+    now: i64,
+) -> Result<()> {
+    say(transaction, city, EPOCH, actor, numbers, now).await
+}
+
+async fn say(
+    transaction: &mut Transaction,
+    city: CityId,
+    kind: &str,
+    actor: &str,
+    message: &str,
+    now: i64,
+) -> Result<()> {
     let mut after = lock(transaction, city).await?;
     after.last_event += 1;
     save(transaction, &after).await?;
     let event = Event {
         number: after.last_event,
         at: now,
-        kind: "log".to_owned(),
+        kind: kind.to_owned(),
         actor: actor.to_owned(),
         from_state: None,
         state: Some(after.state.to_string()),
@@ -153,13 +188,13 @@ pub async fn history(database: &Database, city: CityId, after: i64, limit: u32) 
     .await
 }
 
-/// Deletes progress events that are older than `before`; the history of states stays.
+/// Deletes events of progress and of epochs that are older than `before`; the history of states stays.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn forget_progress(database: &Database, before: i64) -> Result<u64> {
     let mut transaction = database.begin().await?;
-    let forgotten = sql("DELETE FROM city_events WHERE kind = 'progress' AND at < $1")
+    let forgotten = sql("DELETE FROM city_events WHERE kind IN ('progress', 'epoch') AND at < $1")
         .bind(before)
         .execute(&mut transaction)
         .await?;

@@ -1,6 +1,6 @@
 //! Reading images, their origins, and the images of a city.
 
-use sightscan_types::{CityId, ImageId, OriginKind, Provenance, Review};
+use sightscan_types::{CityId, ImageId, OriginKind, Provenance, Review, Sha256};
 
 use super::{Filter, Image, Listed, Origin};
 use crate::statement::sql;
@@ -97,6 +97,39 @@ pub async fn list(
     .all(&mut database.session().await?)
     .await?;
     rows.into_iter().map(Listed::try_from).collect()
+}
+
+/// The image of a file.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_file(database: &Database, sha256: &Sha256) -> Result<Option<ImageId>> {
+    let statement = sql("SELECT image_id FROM images WHERE sha256 = $1").bind(sha256.to_string());
+    let row: Option<(String,)> = statement.optional(&mut database.session().await?).await?;
+    row.map(|(id,)| Error::read("image id", &id)).transpose()
+}
+
+/// How many images of a city have the same licence and review.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct LicenceCount {
+    /// The licence; `None` where it is not known.
+    pub licence: Option<String>,
+    /// The review, see [`Review`].
+    pub review: String,
+    /// How many.
+    pub images: i64,
+}
+
+/// The licences of a city's images, the most frequent first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn licences(database: &Database, city: CityId) -> Result<Vec<LicenceCount>> {
+    sql("SELECT licence, review, COUNT(*) AS images FROM mart_city_images WHERE city_id = $1 \
+         GROUP BY licence, review ORDER BY images DESC, COALESCE(licence, ''), review")
+    .bind(city.to_string())
+    .all(&mut database.session().await?)
+    .await
 }
 
 /// Images whose perceptual hash differs from this one in at most so many bits, the nearest first. All hashes are

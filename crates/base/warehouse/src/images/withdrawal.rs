@@ -2,6 +2,7 @@
 
 use sightscan_types::{ConsentId, ImageId, Sha256};
 
+use crate::models::details;
 use crate::statement::sql;
 use crate::tries::Tries;
 use crate::{Database, Error, Result, Transaction, Warehouse, collection, consents, datasets, marts};
@@ -61,7 +62,9 @@ async fn try_to_withdraw(
         let (datasets, models) = datasets::taint(&mut transaction, image, why, now).await?;
         withdrawn.tainted_datasets += datasets;
         withdrawn.tainted_models += models;
-        blobs.push(delete(&mut transaction, image).await?);
+        let sha256 = delete(&mut transaction, image).await?;
+        details::forget(&mut transaction, &sha256).await?;
+        blobs.push(sha256);
         withdrawn.images.push(image);
     }
     transaction.commit().await?;
