@@ -14,15 +14,16 @@ use crate::error::{Error, Result, retried};
 use crate::requester::Requester;
 
 /// The version of [`TEXT`]. Who changes the text gives it a new version: consents remember what was agreed to.
-pub const VERSION: &str = "2026-11-1";
+pub const VERSION: &str = "2026-11-2";
 
 /// What a donor agrees to.
 pub const TEXT: &str = "\
-I took this picture myself or may pass it on. SightScan may keep it, have a person look at it, and train detectors of \
-the city's sights with it. SightScan takes out everything that the file says about me, my camera and where I was; it keeps \
-the picture itself, the time of the donation, and a keyed hash of my network address, and shows the picture to nobody but \
-its administrators. I get a link by which I can delete the picture at any time; models that were trained with it are then \
-marked.";
+I took this picture myself or may pass it on, and keep my rights in it. I give SightScan a free licence, \
+which I can end at any time, to keep it, have a person look at it, and train detectors of the city's sights \
+with it. SightScan takes out everything that the file says about me, my camera and where I was; it keeps the \
+picture itself, the time of the donation, and a keyed hash of my network address, and shows the picture to \
+nobody but its administrators. I get a link by which I can delete the picture at any time; models that were \
+trained with it are then marked.";
 
 /// The text by which the first clients asked.
 pub const CHECKBOX: &str = "Help improving SightScan's detection quality";

@@ -14,6 +14,7 @@ mod legacy;
 mod models;
 mod places;
 mod problems;
+mod sights;
 mod upload;
 
 use std::num::NonZeroU32;
@@ -108,7 +109,8 @@ pub fn router(api: &Api) -> OpenApiRouter {
         .merge(cities::looking())
         .merge(events::router())
         .merge(images::looking())
-        .merge(models::router())
+        .merge(models::looking())
+        .merge(sights::looking())
         .merge(donations::looking())
         .merge(legacy::looking())
         .layer(api.reads.layer());
@@ -121,6 +123,8 @@ pub fn router(api: &Api) -> OpenApiRouter {
         .merge(decisions::router())
         .merge(images::deciding())
         .merge(jobs::router())
+        .merge(models::deciding())
+        .merge(sights::deciding())
         .layer(api.gate.layer());
     looking.merge(changing).merge(deciding).with_state(api.clone())
 }

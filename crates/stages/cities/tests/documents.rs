@@ -8,7 +8,7 @@ use sightscan_testkit::database::TestDatabase;
 use crate::support::Site;
 
 /// Every route that there is, with its methods.
-const ROUTES: [(&str, &[&str]); 29] = [
+const ROUTES: [(&str, &[&str]); 32] = [
     ("/api/", &["get"]),
     ("/api/cities", &["get"]),
     ("/api/cities/", &["get"]),
@@ -19,14 +19,17 @@ const ROUTES: [(&str, &[&str]); 29] = [
     ("/v1/cities", &["get", "post"]),
     ("/v1/cities/{slug}", &["get"]),
     ("/v1/cities/{slug}/approve", &["post"]),
+    ("/v1/cities/{slug}/crawl", &["get"]),
     ("/v1/cities/{slug}/events", &["get"]),
     ("/v1/cities/{slug}/images", &["get", "post"]),
     ("/v1/cities/{slug}/models", &["get"]),
+    ("/v1/cities/{slug}/models/{version}", &["get"]),
     ("/v1/cities/{slug}/models/{version}/file", &["get"]),
     ("/v1/cities/{slug}/pause", &["post"]),
     ("/v1/cities/{slug}/reject", &["post"]),
     ("/v1/cities/{slug}/resume", &["post"]),
     ("/v1/cities/{slug}/retry", &["post"]),
+    ("/v1/cities/{slug}/sights", &["get"]),
     ("/v1/consent", &["get"]),
     ("/v1/donations/{token}", &["delete"]),
     ("/v1/images/{id}", &["get"]),

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use sightscan_cities::Config;
 use sightscan_testkit::database::TestDatabase;
 use sightscan_testkit::{on_both_engines, tiny};
-use sightscan_types::{CityName, ImageId};
+use sightscan_types::{CityName, ImageId, RelativeBox, Sha256};
 use sightscan_warehouse::datasets::{self, NewDataset};
-use sightscan_warehouse::models;
+use sightscan_warehouse::{images, models};
 
 use crate::support::{Site, problem};
 
@@ -129,13 +129,34 @@ async fn w_l3_a_withdrawn_picture_marks_what_was_made_of_it(test: TestDatabase) 
         dataset: Some(dataset),
         parent: None,
         considered_images: 1,
-        metrics: "{}".to_owned(),
+        metrics: tested_with(images::get(database, image).await.unwrap().unwrap().sha256),
     };
     let by = models::By { actor: "ada", why: "a test" };
     models::publish(&site.warehouse, Bytes::from_static(b"onnx"), &model, by).await.unwrap();
+    let path = "/v1/cities/berlin/models/1";
+    problem(site.get(path).await, 401, "unauthorized").await;
+    let detail = async || site.admin(Method::GET, path, None).await.json::<Value>().await.unwrap();
+    let before = detail().await;
+    let found = json!({"label": "Reichstag", "x": 0.25, "y": 0.0, "w": 0.5, "h": 1.0, "score": 0.75});
+    let seen = json!({"image": id, "width": 8, "height": 6, "there": [], "found": [found]});
+    assert_eq!((&before["sheet"], &before["history"]), (&json!([seen]), &json!([{"epoch": 1}])), "{before}");
+    assert_eq!((&before["metrics"], &before["version"]), (&json!({"map50": 0.5}), &json!(1)));
     assert_eq!(delete(&site, &link).await.status(), 204);
+    assert_eq!(detail().await["sheet"], json!([]));
     let model = &site.json("/v1/cities/berlin/models").await["items"][0];
     assert!(model["tainted_at"].is_i64() && model["taint"].is_string(), "{model}");
+    assert_eq!(model["metrics"], json!({"map50": 0.5}), "what is long is not in lists");
+}
+
+/// Metrics of a model that was tested with a picture.
+fn tested_with(sha256: Sha256) -> String {
+    let area = RelativeBox { x: 0.25, y: 0.0, w: 0.5, h: 1.0 };
+    let found = models::SeenBox { label: "Reichstag".to_owned(), area, score: Some(0.75) };
+    let seen = models::Seen { sha256, width: 8, height: 6, there: vec![], found: vec![found] };
+    let details = models::Details { history: vec![json!({"epoch": 1})], sheet: vec![seen] };
+    let mut metrics = json!({"map50": 0.5});
+    models::with_details(&mut metrics, &details).unwrap();
+    metrics.to_string()
 }
 
 async fn w_s12_uploads_are_limited_and_for_known_cities_only(test: TestDatabase) {

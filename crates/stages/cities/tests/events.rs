@@ -13,7 +13,11 @@ use tokio::time::timeout;
 
 use crate::support::{Site, problem};
 
-on_both_engines![w_p9_whoever_follows_a_city_hears_what_happens, followers_do_not_hold_up_a_restart];
+on_both_engines![
+    w_p9_whoever_follows_a_city_hears_what_happens,
+    the_epochs_of_a_training_are_followed,
+    followers_do_not_hold_up_a_restart
+];
 
 /// How long to wait for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -94,7 +98,7 @@ async fn w_p9_whoever_follows_a_city_hears_what_happens(test: TestDatabase) {
     assert!(data["at"].as_i64().unwrap() > 1_600_000_000_000);
     data.as_object_mut().unwrap().remove("at");
     let expected = json!({"city": "berlin", "stage": "crawl", "state": "approved", "done": 4, "total": 10,
-                          "message": "Reichstag"});
+                          "message": "Reichstag", "epoch": null});
     assert_eq!(data, expected);
     drop(follower);
 
@@ -102,6 +106,20 @@ async fn w_p9_whoever_follows_a_city_hears_what_happens(test: TestDatabase) {
     let mut again = Follower::of(&site, Some(2)).await;
     let (_, id, data) = again.next().await.unwrap();
     assert_eq!((id, &data["done"]), (3, &json!(5)), "nothing twice, nothing lost");
+}
+
+async fn the_epochs_of_a_training_are_followed(test: TestDatabase) {
+    let site = Site::start(test).await;
+    site.approved("Berlin").await;
+    let (database, epoch) = (&site.warehouse.database, json!({"epoch": 3, "box_loss": 0.25, "map50": null}));
+    let city = cities::by_slug(database, &"berlin".parse().unwrap()).await.unwrap().unwrap();
+    let mut transaction = database.begin().await.unwrap();
+    cities::note_epoch(&mut transaction, city.id, "a worker", &epoch.to_string(), 7).await.unwrap();
+    transaction.commit().await.unwrap();
+    let mut follower = Follower::of(&site, Some(1)).await;
+    let (name, id, data) = follower.next().await.unwrap();
+    assert_eq!((name.as_str(), id), ("epoch", 2));
+    assert_eq!((&data["epoch"], &data["message"]), (&epoch, &Value::Null));
 }
 
 async fn followers_do_not_hold_up_a_restart(test: TestDatabase) {

@@ -13,4 +13,5 @@ mod planner;
 mod requests;
 mod scheduler;
 mod security;
+mod sights;
 mod support;

@@ -97,6 +97,7 @@ async fn row_37_training_needs_strictly_more_than_the_least_number(test: TestDat
     assert!(site.cities.plan_training().await.unwrap().is_empty());
     let jobs = site.jobs("?queue=train").await;
     assert_eq!((jobs.len(), &jobs[0]["city"]), (1, &berlin.to_string().into()));
+    assert_eq!(jobs[0]["city_slug"], "berlin");
 }
 
 async fn row_38_w_c5_a_hundred_and_one_new_labelled_images_ask_for_a_new_training(test: TestDatabase) {

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sightscan_engine::EngineChoice;
 use sightscan_engine::runtime::available_threads;
-use sightscan_http::ServerOptions;
+use sightscan_http::{ServerOptions, Tls, TlsError};
 use tokio::net::{TcpListener, TcpSocket};
+
+use crate::tls::{self, TlsChoice};
 
 /// No request may take longer, whatever its header says.
 pub(crate) const GREATEST_DEADLINE_MS: u64 = 600_000;
@@ -61,8 +64,16 @@ pub struct Config {
     pub drain_limit_ms: u64,
     /// Connections that are open at once.
     pub max_connections: usize,
+    /// Cameras that are connected at once, each with a WebSocket.
+    pub max_streams: usize,
     /// The name of this server in the header `x-sightscan-instance`; the name of the host unless given.
     pub instance: Option<String>,
+    /// Address of a server whose models are brought into the model folder and served here.
+    pub from: Option<String>,
+    /// Whether the app is opened in this machine's browser.
+    pub open: bool,
+    /// Where the certificate for HTTPS comes from; HTTP is spoken unless given.
+    pub tls: Option<TlsChoice>,
 }
 
 impl Default for Config {
@@ -87,7 +98,11 @@ impl Default for Config {
             drain_delay_ms: 0,
             drain_limit_ms: 28_000,
             max_connections: 4096,
+            max_streams: 64,
             instance: None,
+            from: None,
+            open: false,
+            tls: None,
         }
     }
 }
@@ -154,13 +169,29 @@ impl Config {
         Duration::from_millis(self.drain_delay_ms)
     }
 
-    /// What the server loop is told.
+    /// What a server loop is told that speaks HTTP.
     pub fn server_options(&self) -> ServerOptions {
         ServerOptions {
             max_connections: self.max_connections,
             drain_limit: Duration::from_millis(self.drain_limit_ms),
             ..ServerOptions::default()
         }
+    }
+
+    /// What the server loop of the public is told, which speaks HTTPS where that is chosen. A certificate that is made here is
+    /// kept in the folder `data`.
+    ///
+    /// # Errors
+    /// When the certificate cannot be used.
+    pub fn public_options(&self, data: &Path) -> Result<ServerOptions, TlsError> {
+        let tls = self.tls.as_ref().map(|choice| choice.open(data, self.listen)).transpose()?;
+        Ok(ServerOptions { tls, ..self.server_options() })
+    }
+
+    /// What somebody needs who opens the server on a phone, where its certificate is made for that.
+    pub fn invitation(&self, address: SocketAddr, tls: Option<&Tls>) -> Option<String> {
+        let tls = tls.filter(|_| self.tls == Some(TlsChoice::SelfSigned))?;
+        Some(tls::invitation(address, tls))
     }
 
     /// The configured name of this server, else the variable `SIGHTSCAN_INSTANCE`, else the name of the host.

@@ -1,6 +1,7 @@
 //! The forms in which pictures come in: what the dialects share.
 
 pub(crate) mod iweblens;
+pub(crate) mod stream;
 pub(crate) mod upload;
 pub(crate) mod v1;
 

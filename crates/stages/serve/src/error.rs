@@ -27,6 +27,12 @@ pub enum StartError {
     /// The queue cannot be used.
     #[error(transparent)]
     Queue(#[from] sightscan_queue::Error),
+    /// Another server cannot be followed.
+    #[error(transparent)]
+    Mirror(#[from] sightscan_engine::model::MirrorError),
+    /// Nothing can be encrypted.
+    #[error(transparent)]
+    Tls(#[from] sightscan_http::TlsError),
     /// The name of this server cannot be sent in a header.
     #[error("the instance name `{0}` cannot be a header; set SIGHTSCAN_INSTANCE to visible ASCII")]
     Instance(String),

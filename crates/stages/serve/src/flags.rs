@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use clap::Args;
 
 use crate::config::Config;
+use crate::tls::TlsFlags;
 
 /// Flags of a server; each is also a key of the section `[serve]`.
 #[derive(Debug, Clone, Default, Args)]
@@ -40,6 +41,15 @@ pub struct Flags {
     /// Name of this server in the header x-sightscan-instance [default: the host's].
     #[arg(long, value_name = "NAME", env = "SIGHTSCAN_INSTANCE")]
     pub instance: Option<String>,
+    /// Where no model is named, serve those of this server: they are brought into the model folder, and work when it is away.
+    #[arg(long, value_name = "URL", env = "API_ENDPOINT_URL")]
+    pub from: Option<String>,
+    /// Open the app in this machine's browser.
+    #[arg(long)]
+    pub open: bool,
+    /// HTTPS.
+    #[command(flatten)]
+    pub tls: TlsFlags,
 }
 
 impl Flags {
@@ -56,6 +66,9 @@ impl Flags {
             max_pixels: self.max_pixels.unwrap_or(config.max_pixels),
             drain_delay_ms: self.drain_delay_ms.unwrap_or(config.drain_delay_ms),
             instance: self.instance.or(config.instance),
+            from: self.from.or(config.from),
+            open: self.open || config.open,
+            tls: self.tls.or(config.tls),
             ..config
         }
     }

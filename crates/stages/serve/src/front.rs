@@ -2,9 +2,11 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sightscan_http::health::Vitals;
 use sightscan_http::{Budget, Exchange};
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::admission::Admission;
@@ -16,6 +18,9 @@ use crate::follow::Choice;
 use crate::health::Drain;
 use crate::http::{self, App, Backend};
 use crate::metrics::Metrics;
+
+/// How long cameras may take to be told that the server stops.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// HTTP before detection, to be mounted by a server: [`crate::start`] is one with nothing else.
 #[derive(Debug)]
@@ -44,7 +49,9 @@ impl Front {
 
     fn new(config: Config, metrics: Arc<Metrics>, admission: Admission, backend: Backend) -> Self {
         let budget = Budget::new(config.max_body_bytes, config.body_budget_bytes);
-        Self { app: Arc::new(App { config, backend, admission, budget, metrics, drain: Drain::default() }) }
+        let (drain, streams) =
+            (Drain::default(), Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))));
+        Self { app: Arc::new(App { config, backend, admission, budget, metrics, drain, streams }) }
     }
 
     /// The configuration that it was started with.
@@ -77,6 +84,9 @@ impl Front {
 
     /// Ends what is behind it, once no request is under way; says whether all ended.
     pub async fn close(&self) -> bool {
+        // Cameras hear that the server stops; their connections are not among those of requests.
+        let all = self.app.config.max_streams.try_into().unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(FAREWELL, self.app.streams.acquire_many(all)).await;
         match &self.app.backend {
             Backend::Here(detection) => detection.close().await,
             Backend::Elsewhere(post) => post.close().await,

@@ -9,10 +9,12 @@ use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::body::Body;
 use sightscan_http::axum::extract::{Path, State};
-use sightscan_http::axum::http::{HeaderMap, HeaderName, HeaderValue};
+use sightscan_http::axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use sightscan_http::axum::response::Response;
 use sightscan_http::{Budget, Hold, Problem, Received, Slug};
 use sightscan_queue::{OutputForm, Wanted};
 use sightscan_types::DetectionId;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,7 +22,7 @@ use utoipa_axum::routes;
 use crate::admission::{Admission, Ticket};
 use crate::config::{Config, GREATEST_DEADLINE_MS};
 use crate::detection::{Detection, Seen, Target};
-use crate::dialect::{iweblens, upload, v1};
+use crate::dialect::{iweblens, stream, upload, v1};
 use crate::elastic::{self, Post};
 use crate::health::Drain;
 use crate::metrics::Metrics;
@@ -41,6 +43,8 @@ pub(crate) struct App {
     pub(crate) budget: Budget,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) drain: Drain,
+    /// Places for cameras that are connected.
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 /// Who looks at the pictures.
@@ -240,8 +244,10 @@ pub(crate) fn routes(app: &Arc<App>) -> OpenApiRouter {
     let routes = OpenApiRouter::new()
         .routes(routes!(iweblens::detect))
         .routes(routes!(v1::detect))
+        .routes(routes!(stream::stream))
         .routes(routes!(models))
         .routes(routes!(model))
+        .routes(routes!(model_file))
         .merge(upload::routes());
     let routes = match app.backend {
         Backend::Here(_) => routes,
@@ -267,6 +273,12 @@ impl App {
             Backend::Elsewhere(post) => post.models().await,
         }
     }
+
+    /// The model that this reference means.
+    async fn meant(&self, reference: &str) -> Result<ModelInfo, Problem> {
+        let found = self.models().await?.into_iter().find(|model| model.is_meant_by(reference));
+        found.ok_or_else(|| crate::models::unknown(reference))
+    }
 }
 
 /// Lists the models that are served; the first is the one that is meant where none is named.
@@ -281,8 +293,22 @@ async fn models(State(app): State<Arc<App>>) -> Result<Json<ModelList>, Problem>
     params(("name" = String, Path, description = "name of the model")),
     responses((status = 200, description = "the model", body = ModelInfo), openapi::UnknownModel))]
 async fn model(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<ModelInfo>, Problem> {
-    let found = app.models().await?.into_iter().find(|model| model.is_meant_by(&name));
-    found.map(Json).ok_or_else(|| crate::models::unknown(&name))
+    app.meant(&name).await.map(Json)
+}
+
+/// The ONNX file of a model, for those who compute it themselves.
+#[utoipa::path(get, path = "/v1/models/{name}/file", tag = "models",
+    params(("name" = String, Path, description = "name of the model")),
+    responses((status = 200, description = "the file", content_type = "application/octet-stream", headers(("etag" = String))),
+        (status = 206, description = "a part of it", content_type = "application/octet-stream"),
+        (status = 304, description = "the client has it"), openapi::UnknownModel))]
+async fn model_file(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    method: Method,
+    asked: HeaderMap,
+) -> Result<Response, Problem> {
+    app.meant(&name).await?.download(&method, &asked).await
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ mod models;
 mod openapi;
 pub mod pool;
 mod server;
+pub mod tls;
+mod upstream;
 mod wanted;
 
 pub use config::Config;

@@ -1,19 +1,29 @@
 //! The models that are served, and the worker's side of them.
 
+use std::io;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use sightscan_engine::annotate::{self, Encoding};
 use sightscan_engine::decode::Limits;
-use sightscan_engine::model::Spec;
+use sightscan_engine::model::{OnnxFile, Spec};
 use sightscan_engine::{DetectError, Detector, Model};
-use sightscan_http::{Problem, Slug};
+use sightscan_http::axum::body::Body;
+use sightscan_http::axum::http::{HeaderMap, HeaderValue, Method, header};
+use sightscan_http::axum::response::Response;
+use sightscan_http::{Download, Problem, Slug};
+use sightscan_types::Sha256;
 use utoipa::ToSchema;
 
 use crate::error::StartError;
 use crate::pool::{Analyse, Answer, Factory, Work, WorkError, lock};
+
+/// Bytes of a model that are sent at a time.
+const PART: u64 = 64 << 10;
 
 /// The format of a picture that is drawn with its boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -253,15 +263,22 @@ pub(crate) struct ModelInfo {
     thresholds: sightscan_engine::model::spec::Thresholds,
     /// SHA-256 of its file.
     sha256: String,
+    /// Bytes of its ONNX file.
+    size: u64,
+    /// SHA-256 of its ONNX file, which may have been made from files of another kind.
+    file_sha256: Sha256,
+    #[serde(skip)]
+    file: OnnxFile,
 }
 
 impl ModelInfo {
     pub(crate) fn of(model: &Model) -> Self {
-        Self { runtime: Some(model.program().runtime().to_string()), ..Self::described(model.spec()) }
+        Self { runtime: Some(model.program().runtime().to_string()), ..Self::elsewhere(model) }
     }
 
-    /// What is known without having loaded it.
-    pub(crate) fn described(spec: &Spec) -> Self {
+    /// The same of a model that workers elsewhere compute.
+    pub(crate) fn elsewhere(model: &Model) -> Self {
+        let (spec, file) = (model.spec(), model.file().clone());
         Self {
             name: spec.name.clone(),
             version: spec.version.clone(),
@@ -271,13 +288,49 @@ impl ModelInfo {
             runtime: None,
             thresholds: spec.thresholds,
             sha256: spec.sha256.clone(),
+            size: file.size(),
+            file_sha256: file.sha256(),
+            file,
         }
+    }
+
+    /// Answers its ONNX file: whole, in part, or not at all where the client has it.
+    pub(crate) async fn download(self, method: &Method, asked: &HeaderMap) -> Result<Response, Problem> {
+        let Self { name, version, file, .. } = self;
+        let version = version.map_or_else(String::new, |version| format!("-{version}"));
+        let download = Download {
+            sha256: file.sha256(),
+            size: file.size(),
+            // ONNX has no registered media type.
+            media_type: HeaderValue::from_static("application/octet-stream"),
+            file_name: Some(format!("{name}{version}.onnx")),
+            // By its name, which may mean another version by then.
+            headers: HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))]),
+        };
+        download.answer(method, asked, async |range| Ok(Body::from_stream(parts(file, range)))).await
     }
 
     /// Whether this reference, `name` or `name@version`, means it.
     pub(crate) fn is_meant_by(&self, reference: &str) -> bool {
         is_meant(&self.name, self.version.as_deref(), reference)
     }
+}
+
+/// Some bytes of a file, a part at a time: many slow clients must not hold as many files in memory.
+fn parts(file: OnnxFile, all: Range<u64>) -> impl Stream<Item = io::Result<Vec<u8>>> {
+    let file = Arc::new(file);
+    stream::try_unfold(all, move |left| {
+        let (part, file) = (left.start..left.end.min(left.start + PART), Arc::clone(&file));
+        async move {
+            if part.is_empty() {
+                return Ok(None);
+            }
+            let end = part.end;
+            let read = tokio::task::spawn_blocking(move || file.read(part));
+            let bytes = read.await.map_err(io::Error::from)??;
+            Ok(Some((bytes, end..left.end)))
+        }
+    })
 }
 
 fn is_meant(name: &str, version: Option<&str>, reference: &str) -> bool {

@@ -1,16 +1,20 @@
 //! A server from its start to its end.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sightscan_engine::Model;
+use sightscan_engine::model::{Mirror, Refreshed, data_folder};
 use sightscan_http::axum::Router;
 use sightscan_http::axum::http::{HeaderName, HeaderValue};
 use sightscan_http::health::Vitals;
 use sightscan_http::{Stopped, openapi, serve, surround};
+use sightscan_web::Features;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::{info, warn};
 use utoipa_axum::router::OpenApiRouter;
@@ -21,9 +25,13 @@ use crate::error::StartError;
 use crate::follow::Choice;
 use crate::front::Front;
 use crate::pool::Factory;
+use crate::{tls, upstream};
 
 /// The header by which an answer says which server it comes from.
 const INSTANCE: HeaderName = HeaderName::from_static("x-sightscan-instance");
+
+/// How often another server is asked what is live there.
+const MIRROR_PAUSE: Duration = Duration::from_secs(15);
 
 /// A server that runs.
 #[derive(Debug)]
@@ -32,6 +40,10 @@ pub struct Handle {
     front: Arc<Front>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<Stopped>,
+    /// Where a browser finds it.
+    url: String,
+    /// For those who open it on a phone.
+    invitation: Option<String>,
 }
 
 /// Starts a server for these models on this listener; the first model is the one that is meant where none is named.
@@ -73,8 +85,16 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Stopped, StartError> {
     let handle = start(config, choice.open()?, listener)?;
+    if let Some(invitation) = &handle.invitation {
+        writeln!(std::io::stdout(), "{invitation}")?;
+    }
+    let mirroring = handle.mirror(&choice)?;
     handle.follow(choice);
+    if handle.front.config().open {
+        open_browser(&handle.url);
+    }
     shutdown.await;
+    drop(mirroring);
     Ok(handle.stop().await)
 }
 
@@ -93,9 +113,39 @@ pub fn start_front(front: Front, listener: TcpListener) -> Result<Handle, StartE
             std::future::pending::<()>().await;
         }
     };
-    let serving = tokio::spawn(serve(listener, router, shutdown, front.config().server_options()));
+    let options = front.config().public_options(&data_folder())?;
+    let invitation = front.config().invitation(address, options.tls.as_ref());
+    let url = tls::address(address, options.tls.as_ref());
+    let serving = tokio::spawn(serve(listener, router, shutdown, options));
     info!(%address, "server listens");
-    Ok(Handle { address, front, stop, serving })
+    Ok(Handle { address, front, stop, serving, url, invitation })
+}
+
+/// Brings what is live on another server, again and again. What is here is served while that one is away.
+async fn keep_mirrored(mut mirror: Mirror) {
+    let mut told = Vec::new();
+    loop {
+        let problems = match mirror.refresh().await {
+            Ok(Refreshed { new, problems }) => {
+                new.iter().for_each(|model| info!(model, "model was brought"));
+                problems
+            }
+            Err(problem) => vec![problem],
+        };
+        // What has not changed is not told again.
+        let why: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        why.iter().filter(|why| !told.contains(*why)).for_each(|why| warn!(why, "what is here stays"));
+        told = why;
+        tokio::time::sleep(MIRROR_PAUSE).await;
+    }
+}
+
+/// Opens a page in this machine's browser, where it has one.
+fn open_browser(url: &str) {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    if let Err(error) = std::process::Command::new(opener).arg(url).spawn() {
+        warn!(%error, url, "no browser can be opened; open the address yourself");
+    }
 }
 
 /// All routes in their surroundings.
@@ -104,8 +154,11 @@ fn router(front: &Arc<Front>) -> Result<Router, StartError> {
     let instance = HeaderValue::try_from(&name).map_err(|_| StartError::Instance(name))?;
     let about = openapi::about("SightScan detection", "Pictures in, boxes out.");
     let vitals: Arc<dyn Vitals> = Arc::<Front>::clone(front);
+    let features = Features { cities: front.config().from.is_some(), rooms: false };
     let routes = OpenApiRouter::with_openapi(about)
         .merge(front.routes())
+        .merge(OpenApiRouter::from(sightscan_web::routes(features)))
+        .merge(OpenApiRouter::from(upstream::routes(front.config())?))
         .merge(sightscan_http::health::routes(vitals));
     let observed = Arc::clone(front);
     let router = surround(openapi::documented(routes), Arc::new(move |exchange| observed.count(exchange)));
@@ -126,6 +179,19 @@ impl Handle {
     /// Serves from now on what becomes live of a choice of models.
     pub fn follow(&self, choice: Choice) {
         self.front.follow(choice);
+    }
+
+    /// Follows the server whose models are served here, where one is configured, until the answer is dropped.
+    ///
+    /// # Errors
+    /// When its address is none.
+    fn mirror(&self, choice: &Choice) -> Result<Option<JoinSet<()>>, StartError> {
+        let from = self.front.config().from.as_ref().filter(|_| choice.references.is_empty());
+        let Some(server) = from else { return Ok(None) };
+        let mirror = Mirror::new(server, choice.folder.clone(), choice.engine)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(keep_mirrored(mirror));
+        Ok(Some(tasks))
     }
 
     /// Stops: is not ready at once, answers every request that was taken, and ends within the configured limit.

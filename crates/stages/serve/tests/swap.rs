@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::Value;
 use sightscan_engine::EngineChoice;
-use sightscan_engine::model::{ModelFolder, Overrides, Reference, Source};
+use sightscan_engine::model::{Mirror, MirrorError, ModelFolder, Overrides, Reference, Source, shipped};
 use sightscan_serve::{Choice, Config};
 use sightscan_testkit::{scale, tiny};
 use tempfile::TempDir;
@@ -165,4 +165,50 @@ async fn the_model_that_comes_with_the_program_answers_until_another_one_is_live
     };
     assert!(tokio::time::timeout(Duration::from_secs(20), gone).await.is_ok(), "it is still served");
     assert_eq!(server.v1("", picture()).await["model"], "tunnel");
+}
+
+#[tokio::test]
+async fn what_is_live_on_another_server_is_brought_and_stays_when_that_one_is_away() {
+    let (_folder, choice) = street();
+    let there = Server::following(config(), choice.clone()).await;
+    let here = tempfile::tempdir().unwrap();
+    let folder = ModelFolder::new(here.path().join("models"));
+    let mut mirror = Mirror::new(&there.url(""), folder.clone(), EngineChoice::Rten).unwrap();
+    assert_eq!(mirror.refresh().await.unwrap().new, ["street@1"]);
+    assert!(mirror.refresh().await.unwrap().new.is_empty());
+    // An update, and its roll-back.
+    for version in ["2", "1"] {
+        choice.folder.set_live("street", version).unwrap();
+        let changed = async {
+            while served_version(&there, "street").await != version {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), changed).await.unwrap();
+        assert_eq!(mirror.refresh().await.unwrap().new, [format!("street@{version}")]);
+    }
+    // Another model of the same name and version is not taken for it.
+    let own = ModelFolder::new(here.path().join("own"));
+    let said = Overrides { name: Some("street".into()), version: Some("1".into()), ..Overrides::default() };
+    let other = Source::of_onnx(Path::new("street.onnx"), shipped::ONNX.to_vec(), said).unwrap();
+    own.import(other, EngineChoice::Rten).unwrap();
+    let mut confused = Mirror::new(&there.url(""), own, EngineChoice::Rten).unwrap();
+    let looked = confused.refresh().await.unwrap();
+    assert!(
+        looked.new.is_empty() && matches!(looked.problems[..], [MirrorError::Taken { .. }]),
+        "{looked:?}"
+    );
+    let answer = there.v1("?model=street", picture()).await;
+    there.handle.stop().await;
+    assert!(matches!(mirror.refresh().await.unwrap_err(), MirrorError::List { .. }));
+    let alone = Server::following(config(), Choice { folder, ..choice }).await;
+    assert_eq!(alone.v1("?model=street", picture()).await["detections"], answer["detections"]);
+    assert!(
+        !here
+            .path()
+            .join("models/.arriving")
+            .read_dir()
+            .unwrap()
+            .any(|left| left.unwrap().path().ends_with(".onnx"))
+    );
 }

@@ -17,7 +17,7 @@ use sightscan_engine::runtime::available_threads;
 use sightscan_nn::{Architecture, Weights};
 use sightscan_types::{DatasetId, ModelId, TrainCity};
 use sightscan_warehouse::cities::{self, City};
-use sightscan_warehouse::models::{self, By, Model, NewModel};
+use sightscan_warehouse::models::{self, By, Details, Model, NewModel};
 use sightscan_warehouse::{Error as WarehouseError, Warehouse};
 
 use crate::city_set::{CitySet, Order, choose, open};
@@ -26,6 +26,7 @@ use crate::export::Precision;
 use crate::gate::{Candidate, Live, Seen, Verdict, load};
 use crate::learn::{Config, Event, FitOrder, Items, Processor, Start, Trained, fit};
 use crate::settings::Settings;
+use crate::sheet;
 use crate::start::{Base, of_onnx};
 
 /// How often is looked whether another training has let go of the folder.
@@ -281,15 +282,26 @@ impl Work {
         self.say("its best epoch is judged by the test pictures".to_owned());
         let candidate = Candidate { onnx: &onnx, weights: &weights };
         let seen = self.gate.judge(&candidate, self.live.as_ref(), &test, self.threads)?;
+        let details = self.details(&seen, &trained, &onnx, &test)?;
         let model = NewModel {
             city: self.city.id,
             specification: self.specification(&onnx)?,
             dataset: Some(self.set.id),
             parent: self.parent,
             considered_images: i64::try_from(self.set.labelled).unwrap_or(i64::MAX),
-            metrics: metrics(&seen, &trained, &story, self.live.as_ref())?,
+            metrics: metrics(&seen, &trained, &story, self.live.as_ref(), &details)?,
         };
         Ok(Made { onnx, model, verdict: seen.verdict })
+    }
+
+    /// How the training went, and what its model finds in some of the test pictures.
+    fn details(&self, seen: &Seen, trained: &Trained, onnx: &[u8], test: &Dataset) -> Result<Details> {
+        let history = trained.history.iter().map(serde_json::to_value).collect::<serde_json::Result<_>>()?;
+        let sheet = match load(onnx, Overrides::default()) {
+            Ok(model) if seen.report.is_some() => sheet::seen(&model, test, self.threads)?,
+            _ => Vec::new(),
+        };
+        Ok(Details { history, sheet })
     }
 
     /// The `model.toml`; none of what the gate could not load, which is kept, too.
@@ -350,12 +362,19 @@ impl Work {
     }
 }
 
-fn metrics(seen: &Seen, trained: &Trained, story: &Story, live: Option<&Live>) -> Result<String> {
+fn metrics(
+    seen: &Seen,
+    trained: &Trained,
+    story: &Story,
+    live: Option<&Live>,
+    details: &Details,
+) -> Result<String> {
     let mut metrics = match &seen.report {
         Some(report) => serde_json::to_value(report)?,
         None => serde_json::json!({}),
     };
     metrics[TRAINING] = serde_json::to_value(story)?;
+    models::with_details(&mut metrics, details)?;
     metrics["best_epoch"] = trained.best.into();
     metrics["verdict"] = seen.verdict.to_string().into();
     if let (Some(live), Some(report)) = (live, &seen.live) {

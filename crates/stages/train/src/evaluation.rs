@@ -126,7 +126,7 @@ pub(crate) fn judge(
 }
 
 /// What a user would see.
-fn sure(found: &[LabelledBox]) -> Vec<LabelledBox> {
+pub(crate) fn sure(found: &[LabelledBox]) -> Vec<LabelledBox> {
     let is_sure = |found: &&LabelledBox| found.score.is_none_or(|score| score >= SHOWN_CONFIDENCE);
     found.iter().filter(is_sure).copied().collect()
 }
@@ -199,7 +199,7 @@ impl Classes {
     }
 
     /// The boxes in terms of the data set; what it has no class for cannot be judged.
-    fn of_data(&self, analysis: &Analysis) -> Vec<LabelledBox> {
+    pub(crate) fn of_data(&self, analysis: &Analysis) -> Vec<LabelledBox> {
         let boxes = analysis.findings.detections().iter();
         boxes
             .filter_map(|found| Some(labelled_box(*self.by_label.get(&found.label)?, found, analysis)))

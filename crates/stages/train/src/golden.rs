@@ -66,7 +66,7 @@ pub(crate) fn differs<'a>(
     for item in items.filter(|item| !item.is_negative()).take(PICTURES) {
         let Some(bytes) = bytes(item)? else { continue };
         let (Some(expected), Some(found)) =
-            (found(&mut trainers, &bytes, SURE)?, found(&mut engines, &bytes, NEARLY_SURE)?)
+            (found(&mut trainers, &bytes, &sure())?, found(&mut engines, &bytes, &candidates())?)
         else {
             continue;
         };
@@ -92,10 +92,20 @@ fn bytes(item: &Item) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// What is golden.
+fn sure() -> Options {
+    Options { confidence: SURE, ..Options::default() }
+}
+
+/// What may answer for a golden detection. None suppresses another: of two boxes that are as sure as each other, rounding
+/// decides which one is kept.
+fn candidates() -> Options {
+    Options { confidence: NEARLY_SURE, iou: 1.0, max: usize::MAX, ..Options::default() }
+}
+
 /// What is found in a picture; `None` where it is no picture that can be read.
-fn found(detector: &mut Detector, bytes: &[u8], confidence: f32) -> Result<Option<Vec<Detection>>> {
-    let options = Options { confidence, ..Options::default() };
-    match detector.detect(bytes, &Limits::default(), &options) {
+fn found(detector: &mut Detector, bytes: &[u8], options: &Options) -> Result<Option<Vec<Detection>>> {
+    match detector.detect(bytes, &Limits::default(), options) {
         Ok(analysis) => Ok(Some(analysis.findings.detections().to_vec())),
         Err(DetectError::Decode(_)) => Ok(None),
         Err(error) => Err(error.into()),

@@ -4,15 +4,20 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sightscan_jobs::{Completed, Handle, JobError, Registry, Run};
-use sightscan_types::TrainCity;
+use sightscan_types::{CityId, TrainCity};
 use sightscan_warehouse::models::{self, By};
+use sightscan_warehouse::{Database, cities};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tracing::{info, warn};
 
 use crate::city::{Begun, GoOn, Judged, Tell, Training};
 use crate::error::Error;
 use crate::gate::Verdict;
-use crate::learn::Event;
+use crate::learn::{Epoch, Event};
 use crate::registry::still_live;
+
+/// Epochs that wait until the database has taken those before them.
+const UNSHOWN: usize = 64;
 
 struct Handler(Arc<Training>);
 
@@ -20,8 +25,11 @@ impl Handle<TrainCity> for Handler {
     async fn run(&self, job: TrainCity, run: &Run) -> Result<Completed, JobError> {
         let key = format!("job {}", run.id());
         let begun = Begun { place: "job", key: &key, goes_on: GoOn::IfThere };
+        let (epochs, ended) = mpsc::channel(UNSHOWN);
+        let shown = show(run.database(), job.city, &key, ended);
+        let trained = async { tokio::join!(self.0.train(&job, begun, tell(run, epochs)), shown).0 };
         let judged = tokio::select! {
-            judged = self.0.train(&job, begun, tell(run)) => judged.map_err(told)?,
+            judged = trained => judged.map_err(told)?,
             () = run.cancelled() => return Err(JobError::Retry("cancelled".to_owned())),
         };
         info!(version = judged.model.version, verdict = %judged.verdict, "a candidate was judged");
@@ -63,8 +71,25 @@ async fn decide(run: &Run, judged: &Judged) -> Result<Completed, JobError> {
     }
 }
 
-/// Shows steps as the progress of the job; all else is in the log.
-fn tell(run: &Run) -> Tell {
+/// Shows those who follow the city each epoch that has ended, as long as there may be another one. The model's metrics have
+/// them all: one that cannot be shown in time is no reason to end a training.
+async fn show(database: &Database, city: CityId, actor: &str, mut ended: Receiver<Epoch>) {
+    while let Some(epoch) = ended.recv().await {
+        if let Err(error) = note(database, city, actor, &epoch).await {
+            warn!(%error, epoch = epoch.epoch, "an epoch is not shown");
+        }
+    }
+}
+
+async fn note(database: &Database, city: CityId, actor: &str, epoch: &Epoch) -> Result<(), Error> {
+    let numbers = serde_json::to_string(epoch)?;
+    let mut transaction = database.begin().await?;
+    cities::note_epoch(&mut transaction, city, actor, &numbers, database.now()).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Shows steps as the progress of the job, and hands over epochs; all else is in the log.
+fn tell(run: &Run, epochs: Sender<Epoch>) -> Tell {
     let run = run.clone();
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     Arc::new(move |event| {
@@ -73,7 +98,13 @@ fn tell(run: &Run) -> Tell {
                 run.progress(number(step.done()), Some(number(step.total())), Some(&step.to_string()));
             }
             Event::Problem(why) => warn!("{why}"),
-            Event::Epoch(_) | Event::Note(_) => info!("{event}"),
+            Event::Note(_) => info!("{event}"),
+            Event::Epoch(epoch) => {
+                info!("{event}");
+                if epochs.try_send((*epoch).clone()).is_err() {
+                    warn!(epoch = epoch.epoch, "an epoch is not shown");
+                }
+            }
         }
         ControlFlow::Continue(())
     })

@@ -3,14 +3,15 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use sightscan_dataset::{Dataset, Item};
+use sightscan_dataset::{Dataset, Item, LabelledBox};
 use sightscan_engine::annotate::annotate;
 use sightscan_engine::{Limits, Model, decode::decode};
 use sightscan_pictures::{Encoding, Picture, encode};
 use sightscan_types::{Detection, Findings, PixelBox};
+use sightscan_warehouse::models::{Seen, SeenBox};
 
 use crate::error::{Error, Result};
-use crate::evaluation::{SHOWN_CONFIDENCE, detections};
+use crate::evaluation::{Classes, SHOWN_CONFIDENCE, detections, sure};
 use crate::learn::View;
 
 /// Pictures on a sheet.
@@ -20,12 +21,34 @@ const ACROSS: usize = 3;
 /// Sides of a picture in pixels.
 const SIDE: usize = 256;
 
-/// A sheet of some pictures, as JPEG: of each pair the left one shows what is there, the right one what was found.
-pub(crate) fn sheet(model: &Arc<Model>, dataset: &Dataset, threads: NonZeroUsize) -> Result<Vec<u8>> {
+/// What a model finds in some pictures of a data set.
+pub(crate) fn seen(model: &Arc<Model>, dataset: &Dataset, threads: NonZeroUsize) -> Result<Vec<Seen>> {
+    let (some, known) = (some(dataset), Classes::new(&model.spec().classes, dataset)?);
+    let named = |boxes: &[LabelledBox]| boxes.iter().map(|one| named(&some.classes, one)).collect();
+    let mut all = Vec::new();
+    detections(model, &some, threads, |item, analysis| {
+        let (Ok(analysis), Ok(sha256)) = (analysis, item.id().parse()) else { return };
+        let (there, found) = (named(item.labels.boxes()), named(&sure(&known.of_data(analysis))));
+        all.push(Seen { sha256, width: analysis.width, height: analysis.height, there, found });
+    })?;
+    Ok(all)
+}
+
+fn named(classes: &[String], &LabelledBox { class, bounds, score }: &LabelledBox) -> SeenBox {
+    let label = classes.get(class).cloned().unwrap_or_default();
+    SeenBox { label, area: bounds, score: score.map(f64::from) }
+}
+
+/// Labelled pictures from all over a data set.
+fn some(dataset: &Dataset) -> Dataset {
     let labelled: Vec<Item> = dataset.items.iter().filter(|item| item.is_labelled()).cloned().collect();
     let step = labelled.len().div_ceil(PICTURES).max(1);
-    let some =
-        Dataset { classes: dataset.classes.clone(), items: labelled.into_iter().step_by(step).collect() };
+    Dataset { classes: dataset.classes.clone(), items: labelled.into_iter().step_by(step).collect() }
+}
+
+/// A sheet of some pictures, as JPEG: of each pair the left one shows what is there, the right one what was found.
+pub(crate) fn sheet(model: &Arc<Model>, dataset: &Dataset, threads: NonZeroUsize) -> Result<Vec<u8>> {
+    let some = some(dataset);
     let mut pairs = Vec::new();
     detections(model, &some, threads, |item, found| {
         let Ok(found) = found else { return };

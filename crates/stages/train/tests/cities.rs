@@ -17,7 +17,7 @@ use sightscan_train::{
 };
 use sightscan_types::{JobState, ModelAction, ModelState, TrainCity};
 use sightscan_warehouse::jobs::Filter;
-use sightscan_warehouse::models;
+use sightscan_warehouse::{cities, images, models};
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
@@ -116,11 +116,27 @@ async fn row_30_31_32_w_c12_w_c16_w_s11_a_city_is_trained_published_and_trained_
     assert_eq!((&story["epochs"], &story["base"]), (&20.into(), &"small.safetensors".into()), "{metrics}");
     assert_eq!(story["base_licence"], "MIT");
     assert!(metrics["map50"].as_f64().unwrap() > 0.3, "{metrics}");
+    is_told_epoch_by_epoch(&site, &metrics["details"]).await;
     is_a_model_of_16_bits(&site, &first).await;
     let written = ledger(&site).await;
     assert_eq!((written[0].0, written[1].0), (ModelAction::Registered, ModelAction::Promoted));
     assert!(written[1].2.contains("mAP@0.5"), "{written:?}");
     w_c5_w_c17_a_second_training_starts_from_the_live_model_and_is_judged_by_it(&site, &first).await;
+}
+
+/// Those who follow the city heard of each epoch; the model keeps them, and what it finds in test pictures.
+async fn is_told_epoch_by_epoch(site: &Site, details: &serde_json::Value) {
+    let events = cities::events(&site.warehouse.database, site.city, 0, 1000).await.unwrap();
+    let epochs = events.iter().filter(|event| event.kind == "epoch");
+    let heard: Vec<serde_json::Value> =
+        epochs.map(|event| serde_json::from_str(event.message.as_ref().unwrap()).unwrap()).collect();
+    assert_eq!(details["history"], serde_json::Value::from(heard));
+    assert_eq!(details["history"][0]["epoch"], 1);
+    let sheet = details["sheet"].as_array().unwrap();
+    assert!(!sheet.is_empty() && sheet.iter().all(|seen| !seen["there"].as_array().unwrap().is_empty()));
+    assert!(sheet.iter().any(|seen| seen["found"][0]["score"].as_f64() >= Some(0.25)), "{sheet:?}");
+    let sha256 = sheet[0]["sha256"].as_str().unwrap().parse().unwrap();
+    assert!(images::of_file(&site.warehouse.database, &sha256).await.unwrap().is_some());
 }
 
 /// ONNX and no pickle (W-S11), with weights of 16 bits, the names of the classes and how it was made.

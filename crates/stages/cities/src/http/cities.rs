@@ -145,6 +145,15 @@ struct Counts {
     refreshed_at: i64,
 }
 
+/// Paid calls of labelling services in a city's lifetime.
+#[derive(Debug, Serialize, ToSchema)]
+struct BudgetItem {
+    /// Calls that were made.
+    calls: i64,
+    /// Calls that may be made.
+    limit: u32,
+}
+
 /// A change of a city's state.
 #[derive(Debug, Serialize, ToSchema)]
 struct HistoryItem {
@@ -173,6 +182,10 @@ pub(super) struct CityDetail {
     requests: RequestCounts,
     /// What there is of it; null before the first refresh.
     counts: Option<Counts>,
+    /// So many labelled images a sight needs before it is learnt.
+    min_images_per_label: u32,
+    /// What may be spent on it; for the administrator only.
+    budget: Option<BudgetItem>,
     /// Its changes of state, the oldest first.
     history: Vec<HistoryItem>,
 }
@@ -239,11 +252,14 @@ pub(super) fn one_more(page: &PageQuery) -> u32 {
     params(("slug" = Slug, Path, description = "the city")),
     responses((status = 200, description = "the city", body = CityDetail), CityProblems))]
 async fn show(
-    State(cities): State<Arc<Cities>>,
+    State(api): State<Api>,
     Named(slug): Named<String>,
+    client: ClientAddress,
+    headers: HeaderMap,
 ) -> Result<Json<CityDetail>, Problem> {
-    let city = cities.find(&slug).await?;
-    Ok(Json(cities.detail(city).await?))
+    let city = api.cities.find(&slug).await?;
+    let budget = api.is_admin(client, &headers).then(|| api.cities.budget(&city));
+    Ok(Json(CityDetail { budget, ..api.cities.detail(city).await? }))
 }
 
 /// Asks for a city. Each request is counted; enough different requesters approve the city, and its crawl begins.
@@ -323,9 +339,15 @@ impl Cities {
         Ok(CityDetail {
             requests: self.request_counts(requests),
             counts: counts.map(Counts::of),
+            min_images_per_label: self.config.min_images_per_label,
+            budget: None,
             history: history.into_iter().map(HistoryItem::of).collect(),
             city: CityItem::of(city),
         })
+    }
+
+    fn budget(&self, city: &City) -> BudgetItem {
+        BudgetItem { calls: city.label_calls, limit: self.config.label_budget(city.label_budget) }
     }
 
     fn outcome(&self, requested: Requested) -> RequestOutcome {

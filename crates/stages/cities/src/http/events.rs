@@ -29,8 +29,8 @@ const BATCH: u32 = 100;
 /// After so long without being told, a follower looks all the same.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// Something that happened to a city: the `data` of an event. The event's name is `state`, `progress` or `log`, its id
-/// counts from 1 for each city.
+/// Something that happened to a city: the `data` of an event. The event's name is `state`, `progress`, `epoch` or `log`, its
+/// id counts from 1 for each city.
 #[derive(Debug, Serialize, ToSchema)]
 struct Happening {
     /// The city's slug.
@@ -45,6 +45,9 @@ struct Happening {
     total: Option<i64>,
     /// Why, or what is being done.
     message: Option<String>,
+    /// Of an epoch of its training: its number, losses, mean average precision and speed.
+    #[schema(value_type = Option<Object>)]
+    epoch: Option<serde_json::Value>,
     /// When: milliseconds since 1970-01-01 UTC.
     at: i64,
 }
@@ -111,6 +114,8 @@ impl Follower {
     }
 
     fn message(&self, event: Event) -> Result<Message> {
+        let epoch: Option<serde_json::Value> = event.epoch().map(serde_json::from_str).transpose()?;
+        let message = event.message.filter(|_| epoch.is_none());
         let (number, kind) = (event.number.to_string(), event.kind);
         let happening = Happening {
             city: self.slug.clone(),
@@ -118,7 +123,8 @@ impl Follower {
             state: event.state,
             done: event.done,
             total: event.total,
-            message: event.message,
+            message,
+            epoch,
             at: event.at,
         };
         let data = serde_json::to_string(&happening)?;

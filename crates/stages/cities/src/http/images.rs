@@ -20,6 +20,7 @@ use sightscan_types::{
 use sightscan_warehouse::consents;
 use sightscan_warehouse::images::{self, Filter, Image, Listed, Origin};
 use sightscan_warehouse::labels::{self, Label, LabelledBox};
+use sightscan_warehouse::models::SeenBox;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -118,7 +119,7 @@ struct ConsentItem {
 
 /// A box of a labelling; relative to the image, from its top left corner.
 #[derive(Debug, Serialize, ToSchema)]
-struct BoxItem {
+pub(super) struct BoxItem {
     /// What is in it.
     label: String,
     #[serde(flatten)]
@@ -400,6 +401,12 @@ impl ImageItem {
             labels: serde_json::from_str(&image.labels).unwrap_or_default(),
             added_at: image.added_at,
         }
+    }
+}
+
+impl From<SeenBox> for BoxItem {
+    fn from(SeenBox { label, area, score }: SeenBox) -> Self {
+        Self { label, area, score }
     }
 }
 

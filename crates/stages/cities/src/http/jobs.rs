@@ -1,5 +1,6 @@
 //! `/v1/jobs`: what is being done, and stopping or repeating it.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
@@ -9,7 +10,8 @@ use sightscan_http::axum;
 use sightscan_http::axum::Json;
 use sightscan_http::axum::extract::State;
 use sightscan_http::{Page, PageQuery, Problem};
-use sightscan_types::{JobId, JobState, Slug};
+use sightscan_types::{CityId, JobId, JobState, Slug};
+use sightscan_warehouse::cities;
 use sightscan_warehouse::jobs::{self, Filter, Job};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -64,7 +66,9 @@ struct JobItem {
     /// Where it is in its life.
     state: JobState,
     /// The id of the city whose life it is part of.
-    city: Option<sightscan_types::CityId>,
+    city: Option<CityId>,
+    /// The city's name in URLs.
+    city_slug: Option<Slug>,
     /// The greater, the sooner.
     priority: i64,
     /// Runs that were begun.
@@ -115,14 +119,15 @@ async fn list(
     let before = page.after::<Before>()?.map(|Before(id)| id);
     let found = jobs::list(&cities.warehouse.database, &filter, before, one_more(&page)).await;
     let page = Page::cut(found.map_err(Error::from)?, page.limit, |job| Before(job.id));
-    Ok(Json(page.map(JobItem::of)))
+    let slugs = cities.slugs(&page.items).await?;
+    Ok(Json(page.map(|job| JobItem::of(job, &slugs))))
 }
 
 /// Tells about one job.
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path, description = "the job")),
     security(("admin" = [])), responses((status = 200, description = "the job", body = JobItem), JobProblems))]
 async fn show(State(cities): State<Arc<Cities>>, Named(id): Named<String>) -> Result<Json<JobItem>, Problem> {
-    Ok(Json(JobItem::of(cities.job(&id).await?)))
+    Ok(Json(cities.job_item(&id).await?))
 }
 
 /// Cancels a job: one that waits at once, one that runs when its worker hears of it. Its city is paused.
@@ -134,7 +139,7 @@ async fn cancel(
 ) -> Result<Json<JobItem>, Problem> {
     let job = cities.job(&id).await?;
     cities.cancel_job(&job, super::decisions::ADMIN, None).await?;
-    Ok(Json(JobItem::of(cities.job(&id).await?)))
+    Ok(Json(cities.job_item(&id).await?))
 }
 
 /// Enqueues a dead or cancelled job again; its city goes on, where it had stopped with the job.
@@ -146,10 +151,27 @@ async fn retry(
 ) -> Result<Json<JobItem>, Problem> {
     let job = cities.job(&id).await?;
     cities.retry_job(&job, super::decisions::ADMIN).await?;
-    Ok(Json(JobItem::of(cities.job(&id).await?)))
+    Ok(Json(cities.job_item(&id).await?))
 }
 
 impl Cities {
+    /// How the cities of jobs are called in URLs.
+    async fn slugs(&self, jobs: &[Job]) -> Result<HashMap<CityId, Slug>> {
+        let cities: HashSet<CityId> = jobs.iter().filter_map(|job| job.city).collect();
+        let mut slugs = HashMap::with_capacity(cities.len());
+        for id in cities {
+            let city = cities::by_id(&self.warehouse.database, id).await?;
+            slugs.extend(city.map(|city| (id, city.slug)));
+        }
+        Ok(slugs)
+    }
+
+    async fn job_item(&self, id: &str) -> Result<JobItem> {
+        let job = self.job(id).await?;
+        let slugs = self.slugs(std::slice::from_ref(&job)).await?;
+        Ok(JobItem::of(job, &slugs))
+    }
+
     async fn job(&self, id: &str) -> Result<Job> {
         let job = match id.parse() {
             Ok(id) => jobs::show(&self.warehouse.database, id).await?,
@@ -160,8 +182,9 @@ impl Cities {
 }
 
 impl JobItem {
-    fn of(job: Job) -> Self {
+    fn of(job: Job, slugs: &HashMap<CityId, Slug>) -> Self {
         Self {
+            city_slug: job.city.and_then(|city| slugs.get(&city).cloned()),
             id: job.id,
             name: job.name,
             queue: job.queue,

@@ -10,9 +10,10 @@ use sightscan_http::axum::extract::State;
 use sightscan_http::axum::http::{HeaderMap, HeaderValue, header};
 use sightscan_http::axum::response::Response;
 use sightscan_http::{Page, PageQuery, Problem};
-use sightscan_types::{ModelState, Sha256, Slug};
+use sightscan_types::{ImageId, ModelState, Sha256, Slug};
 use sightscan_warehouse::cities::City;
-use sightscan_warehouse::models::{self, Model};
+use sightscan_warehouse::models::{self, Details, Model, Seen, SeenBox};
+use sightscan_warehouse::{Database, images};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,7 +21,8 @@ use utoipa_axum::routes;
 use super::Api;
 use super::cities::one_more;
 use super::files::{self, File};
-use super::problems::{CityListProblems, ModelProblems};
+use super::images::BoxItem;
+use super::problems::{CityListProblems, DetailProblems, ModelProblems};
 use crate::Cities;
 use crate::error::{Error, Result};
 
@@ -48,7 +50,7 @@ struct ModelItem {
     sha256: Sha256,
     /// Bytes of that file.
     size: i64,
-    /// How good it is, as its training measured.
+    /// How good it is, as its training measured; epoch by epoch at `…/models/{version}`.
     #[schema(value_type = Object)]
     metrics: serde_json::Value,
     /// Labelled images of the city that it was trained on.
@@ -61,8 +63,39 @@ struct ModelItem {
     taint: Option<String>,
 }
 
-pub(super) fn router() -> OpenApiRouter<Api> {
+/// A model, and how its training went.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelDetail {
+    #[serde(flatten)]
+    item: ModelItem,
+    /// What happened in each epoch; empty for a model that was not trained here.
+    #[schema(value_type = Vec<Object>)]
+    history: Vec<serde_json::Value>,
+    /// Some of the test pictures; empty for a model that was not trained here.
+    sheet: Vec<SheetItem>,
+}
+
+/// A picture of a contact sheet: what is there beside what was found.
+#[derive(Debug, Serialize, ToSchema)]
+struct SheetItem {
+    /// The image.
+    image: ImageId,
+    /// Pixels.
+    width: u32,
+    /// Pixels.
+    height: u32,
+    /// What is there.
+    there: Vec<BoxItem>,
+    /// What the model finds.
+    found: Vec<BoxItem>,
+}
+
+pub(super) fn looking() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(download))
+}
+
+pub(super) fn deciding() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
 /// Lists the models of a city, the newest first.
@@ -78,7 +111,21 @@ async fn list(
     let before = page.after::<Before>()?.map(|Before(version)| version);
     let found = models::list(&cities.warehouse.database, city.id, before, one_more(&page)).await;
     let page = Page::cut(found.map_err(Error::from)?, page.limit, |model| Before(model.version));
-    Ok(Json(page.map(ModelItem::of)))
+    let items = page.items.into_iter().map(|model| ModelItem::of(model).map(|(item, _)| item));
+    Ok(Json(Page { items: items.collect::<Result<_>>()?, next: page.next }))
+}
+
+/// Tells how the training of a model went, epoch by epoch, and what it finds in some of the test pictures.
+#[utoipa::path(get, path = "/v1/cities/{slug}/models/{version}", tag = "models", security(("admin" = [])),
+    params(("slug" = Slug, Path, description = "the city"), ("version" = String, Path, description = "a number or `latest`")),
+    responses((status = 200, description = "the model", body = ModelDetail), DetailProblems))]
+async fn show(
+    State(cities): State<Arc<Cities>>,
+    Named((slug, version)): Named<(String, String)>,
+) -> Result<Json<ModelDetail>, Problem> {
+    let city = cities.find(&slug).await?;
+    let model = cities.model(&city, &version).await?;
+    Ok(Json(ModelDetail::of(model, cities.database()).await?))
 }
 
 /// The ONNX file of a model; `latest` is the live one.
@@ -124,17 +171,40 @@ impl Cities {
 }
 
 impl ModelItem {
-    fn of(model: Model) -> Self {
-        Self {
+    fn of(model: Model) -> Result<(Self, Details)> {
+        let (metrics, details) = model.measured()?;
+        let item = Self {
             version: model.version,
             state: model.state,
             sha256: model.sha256,
             size: model.size,
-            metrics: serde_json::from_str(&model.metrics).unwrap_or_default(),
+            metrics,
             considered_images: model.considered_images,
             created_at: model.created_at,
             tainted_at: model.tainted_at,
             taint: model.taint,
+        };
+        Ok((item, details))
+    }
+}
+
+impl ModelDetail {
+    async fn of(model: Model, database: &Database) -> Result<Self> {
+        let (item, Details { history, sheet: seen }) = ModelItem::of(model)?;
+        let mut sheet = Vec::with_capacity(seen.len());
+        for seen in seen {
+            sheet.extend(SheetItem::of(seen, database).await?);
         }
+        Ok(Self { item, history, sheet })
+    }
+}
+
+impl SheetItem {
+    /// Nothing is told of a picture that is gone.
+    async fn of(seen: Seen, database: &Database) -> Result<Option<Self>> {
+        let Seen { sha256, width, height, there, found } = seen;
+        let boxes = |boxes: Vec<SeenBox>| boxes.into_iter().map(BoxItem::from).collect();
+        let image = images::of_file(database, &sha256).await?;
+        Ok(image.map(|image| Self { image, width, height, there: boxes(there), found: boxes(found) }))
     }
 }

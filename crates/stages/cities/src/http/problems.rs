@@ -15,6 +15,8 @@ sightscan_http::problem_sets! {
     JobListProblems: InvalidParameter, BadCursor, Unauthorized, UnknownCity, RateLimited, Internal, Unavailable;
     /// Of what belongs to a city.
     CityProblems: InvalidParameter, UnknownCity, RateLimited, Internal, Unavailable;
+    /// Of how a crawl went.
+    CrawlProblems: InvalidParameter, Unauthorized, UnknownCity, RateLimited, Internal, Unavailable;
     /// Of a list that belongs to a city.
     CityListProblems: InvalidParameter, BadCursor, UnknownCity, RateLimited, Internal, Unavailable;
     /// Of a list of images, some of which are the administrator's.
@@ -42,6 +44,8 @@ sightscan_http::problem_sets! {
     WithdrawalProblems: InvalidParameter, UnknownDonation, RateLimited, Internal, Unavailable;
     /// Of a model.
     ModelProblems: InvalidParameter, UnknownCity, UnknownModel, RangeNotSatisfiable, RateLimited, Internal, Unavailable;
+    /// Of how the training of a model went.
+    DetailProblems: InvalidParameter, Unauthorized, UnknownCity, UnknownModel, RateLimited, Internal, Unavailable;
     /// Of a job.
     JobProblems: InvalidParameter, Unauthorized, UnknownJob, RateLimited, Internal, Unavailable;
     /// Of what only says that the labelling service is there.

@@ -103,15 +103,18 @@ impl<'a> Reader<'a> {
     fn record(&mut self) -> Result<Record<'a>, TableError> {
         self.id += self.ids.number::<i64>()?;
         let region = self.areas.region(self.regions.next()?).ok_or_else(|| self.regions.fault())?;
+        let (name, alternatives) = (self.names.next()?, self.alternatives.next()?);
+        // Numbered districts are known by all of their name only: `Louvre` is a museum, not `Paris 01 Louvre`.
+        let is_numbered = name.bytes().any(|byte| byte.is_ascii_digit());
         Ok(Record {
             id: u32::try_from(self.id).map_err(|_| self.ids.fault())?,
-            name: self.names.next()?,
+            name,
             country: region.0,
             region: region.1,
             latitude: self.latitudes.number()?,
             longitude: self.longitudes.number()?,
             population: self.populations.number()?,
-            alternatives: self.alternatives.next()?,
+            alternatives: if is_numbered { "" } else { alternatives },
         })
     }
 }

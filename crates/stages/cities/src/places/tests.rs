@@ -35,6 +35,13 @@ fn the_table_is_whole() {
 }
 
 #[test]
+fn row_59_a_sight_is_no_city_although_a_district_is_called_after_it() {
+    assert_eq!(the_one("berlin", None).label.as_ref(), "Berlin, Germany");
+    assert!(matches!(places().resolve("Louvre", None, None), Resolution::Unknown { .. }));
+    assert_eq!(the_one("Paris 01 Louvre", None).country.code.as_ref(), "FR");
+}
+
+#[test]
 fn every_place_has_a_slug_and_a_label_of_its_own() {
     let slugs: HashSet<Slug> = places().all().iter().map(Place::slug).collect();
     assert_eq!(slugs.len(), places().all().len());

@@ -76,7 +76,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<App>> {
     let aliases = PATHS[1..]
         .iter()
         .fold(axum::Router::new(), |router, path| router.route(path, axum::routing::post(upload)));
-    OpenApiRouter::from(aliases).routes(routes!(page::form, upload))
+    OpenApiRouter::from(aliases).routes(routes!(page::home, upload))
 }
 
 /// Tells the label of each picture of a form: as text, or as a page where a browser asks.

@@ -162,7 +162,7 @@ impl From<Asked> for Wanted {
     }
 }
 
-fn asked(parts: &Parts) -> Result<Asked, Problem> {
+pub(super) fn asked(parts: &Parts) -> Result<Asked, Problem> {
     let query = Query::<Asked>::try_from_uri(&parts.uri);
     query.map(|Query(asked)| asked).map_err(|error| Problem::new(Slug::InvalidParameter, error.body_text()))
 }

@@ -55,7 +55,7 @@ pub(super) struct Process {
     pub(super) address: String,
     keeper: Child,
     lifeline: ChildStdin,
-    _hearing: JoinSet<()>,
+    hearing: JoinSet<()>,
 }
 
 /// How it is started.
@@ -85,14 +85,19 @@ impl Process {
         debug!(browser = %name, address, "browser started");
         let mut hearing = JoinSet::new();
         hearing.spawn(hear(words));
-        Ok(Self { address, keeper, lifeline, _hearing: hearing })
+        Ok(Self { address, keeper, lifeline, hearing })
     }
 
     /// Ends it and waits until nothing of it is left.
     pub(super) async fn end(self) {
-        let Self { mut keeper, lifeline, .. } = self;
+        let Self { mut keeper, lifeline, mut hearing, .. } = self;
         drop(lifeline);
-        if timeout(END, keeper.wait()).await.is_err() {
+        let ended = async {
+            _ = keeper.wait().await;
+            // Its helpers end after it. The last of them closes standard error.
+            hearing.join_next().await
+        };
+        if timeout(END, ended).await.is_err() {
             debug!("the browser takes long to end");
         }
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use sightscan_http::Problem;
-use sightscan_http::axum::http::header;
+use sightscan_http::axum::http::{HeaderMap, header};
 use sightscan_http::axum::response::{Html, IntoResponse, Response};
 
 use super::{Line, Said};
@@ -33,11 +33,11 @@ struct Row<'a> {
     later: Option<String>,
 }
 
-/// A page to send pictures from.
+/// The web app. Without JavaScript, and where the program has no app in it, it is a form to send pictures from.
 #[utoipa::path(get, path = "/", tag = "detection",
-    responses((status = 200, description = "a form", body = String, content_type = "text/html")))]
-pub(super) async fn form() -> Result<Response, Problem> {
-    page(&Form)
+    responses((status = 200, description = "the app", body = String, content_type = "text/html")))]
+pub(super) async fn home(asked: HeaderMap) -> Result<Response, Problem> {
+    sightscan_web::page(&asked).map_or_else(|| page(&Form), Ok)
 }
 
 /// A page with what was found in each picture.

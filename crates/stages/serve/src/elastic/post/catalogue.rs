@@ -37,7 +37,7 @@ impl Catalogue {
             return Ok(known.models.clone());
         }
         let models: Vec<ModelInfo> =
-            self.choice.open()?.iter().map(|model| ModelInfo::described(model.spec())).collect();
+            self.choice.open()?.iter().map(|model| ModelInfo::elsewhere(model)).collect();
         *known = Some(Known { live, models: models.clone() });
         Ok(models)
     }
