@@ -139,6 +139,8 @@ fn i10_to_i13_workers_come_with_the_pictures_never_too_many_and_end_by_themselve
     assert!(ledger.contains(&expected), "{ledger}");
     for tier in &tiers {
         assert_eq!(get(&tier.url("/v1/pools"))["pools"][0]["name"], "detect");
+        let seen = get(&tier.url("/v1/pools/history"))["samples"][0]["pools"][0].clone();
+        assert_eq!((&seen["name"], &seen["waiting"]), (&"detect".into(), &0.into()), "{seen}");
     }
     let table = stdout_of(with_pool(data, "fleet").arg("status"));
     let expected = format!("{pictures} pictures, {pictures} labels");

@@ -134,6 +134,12 @@ impl Server {
     pub(crate) fn terminate(&self) {
         signal(self.child.id(), "TERM");
     }
+
+    /// Asks the server to end, and waits until it has.
+    pub(crate) fn end(mut self) {
+        self.terminate();
+        self.child.wait().unwrap();
+    }
 }
 
 impl Drop for Server {

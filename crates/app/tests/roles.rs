@@ -321,6 +321,8 @@ fn what_is_published_promoted_or_rolled_back_is_served_without_a_restart() {
     assert_eq!((&entry["version"], &entry["replaced"]), (&json!(1), &json!(2)));
     let told = stdout_of(role(folder.path(), "model").args(["history", "berlin"]));
     assert_eq!((told.lines().count(), told.contains("admin: it sees ghosts")), (4, true), "{told}");
+    let detail = get(&server.url("/v1/cities/berlin/models/2"));
+    assert_eq!((&detail["state"], &detail["history"]), (&json!("live"), &json!([])), "{detail}");
     let states = get(&server.url("/v1/cities/berlin/models"));
     assert_eq!(
         (&states["items"][0]["state"], &states["items"][1]["state"]),

@@ -13,6 +13,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 const TABLE: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("http", &["types"]),
+    ("web", &["http"]),
     ("blobs", &["types"]),
     ("queue", &["types"]),
     ("pictures", &["types"]),
@@ -29,7 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "train",
         &["types", "http", "pictures", "dataset", "gather", "engine", "nn", "warehouse", "blobs", "jobs"],
     ),
-    ("serve", &["types", "http", "engine", "queue", "blobs"]),
+    ("serve", &["types", "http", "web", "engine", "queue", "blobs"]),
     ("experiment", &["types", "fleet"]),
     ("fleet", &["types", "queue"]),
     (
@@ -37,6 +38,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "types",
             "http",
+            "web",
             "engine",
             "warehouse",
             "blobs",
@@ -61,6 +63,9 @@ const DEVELOPMENT: &[&str] = &["testkit", "rules", "bench"];
 const ISOLATED: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("hyper", &["http"]),
+    ("rustls", &["http"]),
+    ("rcgen", &["http"]),
+    ("rust-embed", &["web"]),
     ("rten", &["engine"]),
     ("ort", &["engine"]),
     ("image", &["pictures"]),

@@ -17,7 +17,7 @@ use crate::model_flags::{EngineFlag, SpecFlags, only_model};
   curl --data-binary @bus.jpg http://127.0.0.1:8002/v1/detect
   curl -F image=@bus.jpg http://127.0.0.1:8002/api/object_detection
 
-Routes: POST /v1/detect, POST /api/object_detection, GET /v1/models, /healthz, /readyz, /metrics, /openapi.json, /docs")]
+Routes: / (the web app), POST /v1/detect, GET /v1/stream, POST /api/object_detection, GET /v1/models, /healthz, /readyz, /metrics, /openapi.json, /docs")]
 pub(crate) struct Arguments {
     /// Models: paths, or names in the model folder, with commas between them; the first one answers where none is asked for.
     #[arg(long, short, value_name = "REF", env = "SIGHTSCAN_SERVE_MODEL", value_delimiter = ',', num_args = 1..)]
@@ -52,7 +52,7 @@ fn choice(config: &Config, overrides: Overrides) -> Result<Choice> {
     let mut references =
         config.models.iter().map(|model| model.parse()).collect::<Result<Vec<Reference>, _>>()?;
     let folder = ModelFolder::default();
-    if references.is_empty() && !folder.live_versions()?.is_empty() {
+    if references.is_empty() && config.from.is_none() && !folder.live_versions()?.is_empty() {
         references.push(only_model()?);
     }
     Ok(Choice { folder, references, overrides, engine: config.engine })

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::Result;
 use crate::report::Activity;
 
 /// What a worker does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[schema(as = WorkerState)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It was started and has not taken anything yet.
@@ -24,7 +26,8 @@ pub enum State {
 }
 
 /// A worker.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = PoolMember)]
 pub struct Member {
     /// Its name in the pool.
     pub id: String,

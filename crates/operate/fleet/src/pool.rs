@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use sightscan_queue::Depth;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 use crate::backlog::Backlog;
 use crate::config::PoolConfig;
@@ -31,7 +32,7 @@ pub struct Pool {
 }
 
 /// How a pool is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PoolStatus {
     /// Its name.
     pub name: String,

@@ -8,7 +8,7 @@ mod proof;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sightscan_cities::{Action, Decision};
 use sightscan_engine::model::{Overrides, Reference};
@@ -26,14 +26,12 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::public::models;
 use crate::storage::Places;
-use crate::{ACTOR, Setup, Stop, up};
+use crate::{ACTOR, Setup, Stop, live, up};
 
 /// The invented city.
 pub const CITY: &str = "Landmark City";
 /// How often is looked what has happened.
 const PAUSE: Duration = Duration::from_millis(200);
-/// What is live is written into the model folder within so long, or not at all.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// The folder of the data folder with what the detector finds in pictures that no training has seen.
 const UNSEEN: &str = "unseen";
 /// Events that are read at once.
@@ -225,6 +223,8 @@ fn tell_event(event: &Event, tell: Tell<'_>) {
                 |number: Option<i64>| number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
             tell(News::Progress(count(event.done), count(event.total), message));
         }
+        // Its numbers are for plots; how far the training is comes as progress.
+        "epoch" => {}
         _ => tell(News::Line(message.to_owned())),
     }
 }
@@ -234,17 +234,11 @@ fn tell_event(event: &Event, tell: Tell<'_>) {
 /// # Errors
 /// When it does not get there; the log says why.
 async fn published(setup: &Setup, city: &Slug, stop: &Stop) -> Result<Option<Arc<Model>>> {
-    let (folder, name, since) = (models(setup), city.to_string(), Instant::now());
-    while !folder.live_versions()?.contains_key(&name) {
-        if stop.is_cancelled() {
-            return Ok(None);
-        }
-        if since.elapsed() > PATIENCE {
-            return Err(Error::DemoFailed(format!("no model came into {}", folder.root().display())));
-        }
-        tokio::time::sleep(PAUSE).await;
+    let folder = models(setup);
+    if !live::arrives(&folder, city, stop).await? {
+        return Ok(None);
     }
-    let reference: Reference = name.parse().map_err(ModelError::from)?;
+    let reference: Reference = city.as_str().parse().map_err(ModelError::from)?;
     let source = folder.source(&reference, &Overrides::default())?;
     Ok(Some(Model::from_source(source, EngineChoice::default())?))
 }

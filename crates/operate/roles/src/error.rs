@@ -121,6 +121,14 @@ pub enum Error {
         "the demo does not go on: {0}; begin it again, or see `sightscan jobs list` with its folder as --data"
     )]
     DemoFailed(String),
+    /// What is live did not get into the model folder.
+    #[error("no model of {city} came into {}; the log says why", folder.display())]
+    NoModelCame {
+        /// The city.
+        city: sightscan_types::Slug,
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
     /// The pictures of the demo cannot be drawn.
     #[error(transparent)]
     Scenes(#[from] sightscan_dataset::NotScenes),

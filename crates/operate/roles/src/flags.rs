@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use sightscan_serve::tls::TlsFlags;
 use sightscan_train::Processor;
 
 use crate::elastic::DetectOptions;
@@ -57,6 +58,8 @@ pub struct PublicFlags {
     /// Look after the pools of workers as well, as `scheduler` and `up` do.
     #[arg(long, env = "SIGHTSCAN_CONTROLLER")]
     controller: bool,
+    #[command(flatten)]
+    tls: TlsFlags,
 }
 
 impl PublicFlags {
@@ -68,6 +71,7 @@ impl PublicFlags {
         let mut setup = self.data.setup(config)?;
         let Config { serve, cities, labelling, elastic, .. } = &mut setup.config;
         serve.listen = self.listen.unwrap_or(serve.listen);
+        serve.tls = self.tls.or(serve.tls.take());
         labelling.listen = self.labelling_listen.or(labelling.listen);
         cities.request_threshold = self.request_threshold.unwrap_or(cities.request_threshold);
         self.allowed_hosts.into_iter().for_each(|hosts| cities.allowed_hosts = hosts);
@@ -93,7 +97,7 @@ pub struct UpFlags {
 /// Health and metrics of roles without a public port.
 #[derive(Debug, Clone, Args)]
 struct AdminFlag {
-    /// Address for /healthz, /readyz and /metrics [default: none].
+    /// Address for /healthz, /readyz and /metrics, and of a worker's /v1/worker [default: none].
     #[arg(long, value_name = "ADDRESS:PORT", env = "SIGHTSCAN_ADMIN_LISTEN")]
     admin_listen: Option<SocketAddr>,
 }

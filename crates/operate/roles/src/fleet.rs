@@ -4,6 +4,7 @@ mod backlog;
 mod flags;
 pub(crate) mod http;
 mod ledger;
+mod past;
 mod view;
 
 use std::ffi::OsString;
@@ -34,6 +35,7 @@ use crate::setup::Setup;
 use crate::storage::variable;
 use crate::{QUEUES, Stop};
 use backlog::Jobs;
+use past::Past;
 
 /// The folder of the workers' reports in the data folder.
 const FOLDER: &str = "fleet";
@@ -164,7 +166,7 @@ fn program(setup: &Setup, config: &PoolConfig) -> Result<Program> {
 }
 
 /// How the pools are, with how many objects there are.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, utoipa::ToSchema)]
 pub struct FleetStatus {
     /// One a pool.
     pub pools: Vec<PoolStatus>,
@@ -180,6 +182,7 @@ pub struct Fleet {
     pools: Vec<Pool>,
     objects: Objects,
     database: Database,
+    past: Past,
 }
 
 impl Fleet {
@@ -193,7 +196,7 @@ impl Fleet {
 
     pub(crate) async fn of(setup: &Setup, warehouse: &Warehouse) -> Result<Self> {
         let (pools, database) = (pools(setup, warehouse, false).await?, warehouse.database.clone());
-        Ok(Self { pools, objects: objects(setup)?, database })
+        Ok(Self { pools, objects: objects(setup)?, database, past: Past::default() })
     }
 
     /// How they are. A pool that cannot be asked tells why, beside the others.
@@ -208,6 +211,7 @@ impl Fleet {
             let failure = status.failure.or(kept.filter(|failure| !failure.is_empty()));
             pools.push(PoolStatus { failure, ..status });
         }
+        self.past.note(&pools, self.database.now());
         let input_objects = self.objects.input.keys().await?.len();
         let output_objects = self.objects.output.keys().await?.len();
         Ok(FleetStatus { pools, input_objects, output_objects })
@@ -239,5 +243,28 @@ impl Watcher for Reporting {
 
     fn drain(&self) {
         self.0.drain();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sightscan_fleet::{Member, State};
+
+    use super::*;
+
+    /// A pool with two workers that work and one that waits.
+    pub(super) fn busy_pool() -> PoolStatus {
+        let member = |state| Member { id: "w".into(), state, ended: 3, service_ms: Some(40.0) };
+        PoolStatus {
+            name: "detect".into(),
+            queue: "db:".into(),
+            max: 19,
+            waiting: 7,
+            in_flight: 2,
+            dead: 1,
+            accepted: Some(50),
+            workers: vec![member(State::Busy), member(State::Busy), member(State::Idle)],
+            failure: None,
+        }
     }
 }

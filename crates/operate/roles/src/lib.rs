@@ -11,6 +11,7 @@ pub mod elastic;
 pub mod environment;
 mod error;
 pub mod exchange;
+mod experiments;
 pub mod flags;
 pub mod fleet;
 pub mod health;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sightscan_engine::EngineChoice;
 use sightscan_engine::model::{ModelFolder, Overrides, Source};
@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 
 /// How often the warehouse is asked what is live.
 const PAUSE: Duration = Duration::from_secs(1);
+/// What is live is written within so long, or not at all.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Writes what becomes live, until `stop`.
 pub(crate) async fn keep_written(warehouse: Warehouse, folder: ModelFolder, stop: Stop) {
@@ -30,6 +32,24 @@ pub(crate) async fn keep_written(warehouse: Warehouse, folder: ModelFolder, stop
         }
         stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
     }
+}
+
+/// Waits until a model of a city is in the folder, into which what is live is written soon; `false` when it was stopped before.
+///
+/// # Errors
+/// When none comes, or the folder cannot be read.
+pub(crate) async fn arrives(folder: &ModelFolder, city: &Slug, stop: &Stop) -> Result<bool> {
+    let since = Instant::now();
+    while !folder.live_versions()?.contains_key(city.as_str()) {
+        if stop.is_cancelled() {
+            return Ok(false);
+        }
+        if since.elapsed() > PATIENCE {
+            return Err(Error::NoModelCame { city: city.clone(), folder: folder.root().to_owned() });
+        }
+        tokio::time::sleep(PAUSE / 5).await;
+    }
+    Ok(true)
 }
 
 struct Writing {

@@ -10,13 +10,15 @@ use sightscan_http::axum::Router;
 use sightscan_http::exchange::Observer;
 use sightscan_http::health::{self, Vitals};
 use sightscan_http::{AdminGate, ServerOptions, openapi};
-use sightscan_serve::{Choice, Front};
+use sightscan_serve::{Choice, Front, StartError};
 use sightscan_warehouse::Warehouse;
+use sightscan_web::Features;
 use tokio::net::TcpListener;
 use tracing::info;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::Result;
+use crate::experiments::Experiments;
 use crate::fleet::Fleet;
 use crate::labelling::LabellingService;
 use crate::setup::Setup;
@@ -34,6 +36,7 @@ pub(crate) struct Public {
     cities: Arc<Cities>,
     warehouse: Warehouse,
     fleet: Arc<Fleet>,
+    experiments: Arc<Experiments>,
     setup: Setup,
 }
 
@@ -44,20 +47,39 @@ impl Public {
         let labelling = LabellingService::prepare(&setup, warehouse).await?;
         let front = elastic::front(&setup, warehouse).await?;
         let fleet = Arc::new(Fleet::of(&setup, warehouse).await?);
-        Ok(Self { listener, front, labelling, cities, warehouse: warehouse.clone(), fleet, setup })
+        let experiments = Arc::new(Experiments::new(&setup, warehouse));
+        Ok(Self {
+            listener,
+            front,
+            labelling,
+            cities,
+            warehouse: warehouse.clone(),
+            fleet,
+            experiments,
+            setup,
+        })
     }
 
     /// Answers until `stop`. Lets the administrator in by the token of this installation, which is printed where it is
     /// new.
     pub(crate) async fn serve(self, parts: Parts, stop: Stop) -> Result<()> {
-        let front = Arc::clone(&self.front);
+        let (front, experiments) = (Arc::clone(&self.front), Arc::clone(&self.experiments));
+        let (ending, stopped) = (Arc::clone(&experiments), stop.clone());
+        // While requests are finished.
+        tokio::spawn(async move {
+            stopped.cancelled().await;
+            ending.end();
+        });
         let served = self.open_to_all(parts, stop).await;
+        experiments.close().await;
         // Also where it did not begin: a process must not end while its threads load a network.
         front.close().await;
         served
     }
 
     async fn open_to_all(self, parts: Parts, stop: Stop) -> Result<()> {
+        // Whatever may fail comes before the token, which is shown only once.
+        let options = self.setup.config.serve.public_options(&self.setup.data).map_err(StartError::from)?;
         let given = crate::storage::variable(token::VARIABLE);
         let token = token::obtain(self.cities.database(), given.as_deref()).await?;
         let gate = AdminGate::new(token.token);
@@ -67,13 +89,16 @@ impl Public {
         let Self { listener, front, labelling, cities, warehouse, setup, .. } = self;
         let labelling =
             labelling.map(|service| service.assemble(&setup, &cities, gate, vitals)).transpose()?;
-        greet(address, labelling.as_ref().map(|service| service.address), token.fresh.as_deref())?;
+        let invitation = setup.config.serve.invitation(address, options.tls.as_ref());
+        let url = sightscan_serve::tls::address(address, options.tls.as_ref());
+        greet(&url, labelling.as_ref().map(|service| service.address), token.fresh.as_deref())?;
+        invitation.map(|invitation| writeln!(std::io::stdout(), "{invitation}")).transpose()?;
         let labelling = labelling.map(|service| tokio::spawn(service.answer(stop.clone())));
         info!(%address, "server listens");
         // The gazetteer takes a moment to unpack; the first who asks should not wait for it.
         tokio::task::spawn_blocking(sightscan_cities::Places::embedded);
         let writing = tokio::spawn(live::keep_written(warehouse, models(&setup), stop.clone()));
-        answer(listener, router, setup.config.serve.server_options(), &front, stop).await;
+        answer(listener, router, options, &front, stop).await;
         writing.await.map_err(std::io::Error::from)?;
         if let Some(labelling) = labelling {
             labelling.await.map_err(std::io::Error::from)?;
@@ -103,7 +128,9 @@ impl Public {
         let routes = OpenApiRouter::with_openapi(about)
             .merge(self.stages(gate))
             .merge(self.front.routes())
+            .merge(OpenApiRouter::from(sightscan_web::routes(Features { cities: true, rooms: true })))
             .merge(crate::fleet::http::router(Arc::clone(&self.fleet), gate))
+            .merge(crate::experiments::http::router(Arc::clone(&self.experiments), gate))
             .merge(health::routes(vitals));
         let front = Arc::clone(&self.front);
         let observer: Observer = Arc::new(move |exchange| front.count(exchange));
@@ -144,12 +171,12 @@ pub(crate) fn models(setup: &Setup) -> ModelFolder {
 }
 
 /// Says where to look; the token is shown this one time.
-fn greet(address: SocketAddr, labelling: Option<SocketAddr>, token: Option<&str>) -> Result<()> {
+fn greet(url: &str, labelling: Option<SocketAddr>, token: Option<&str>) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "SightScan answers at http://{address}")?;
-    writeln!(out, "  API          http://{address}/docs")?;
-    writeln!(out, "  cities       http://{address}/v1/cities")?;
-    writeln!(out, "  health       http://{address}/readyz   metrics http://{address}/metrics")?;
+    writeln!(out, "SightScan answers at {url}")?;
+    writeln!(out, "  API          {url}/docs")?;
+    writeln!(out, "  cities       {url}/v1/cities")?;
+    writeln!(out, "  health       {url}/readyz   metrics {url}/metrics")?;
     if let Some(labelling) = labelling {
         writeln!(out, "  labelling    http://{labelling}/docs")?;
     }

@@ -58,8 +58,8 @@ fn line(pool: &PoolStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::busy_pool;
     use super::*;
-    use sightscan_fleet::Member;
 
     #[test]
     fn without_pools_it_says_how_to_have_one() {
@@ -69,19 +69,8 @@ mod tests {
 
     #[test]
     fn a_line_has_the_numbers_of_its_pool() {
-        let member = |state| Member { id: "w".into(), state, ended: 3, service_ms: Some(40.0) };
-        let workers = vec![member(State::Busy), member(State::Busy), member(State::Idle)];
-        let pool = PoolStatus {
-            name: "detect".into(),
-            queue: "db:".into(),
-            max: 19,
-            waiting: 7,
-            in_flight: 2,
-            dead: 1,
-            accepted: Some(50),
-            workers,
-            failure: Some("Amazon EC2 refuses RunInstances".into()),
-        };
+        let failure = Some("Amazon EC2 refuses RunInstances".into());
+        let pool = PoolStatus { failure, ..busy_pool() };
         let text = table(&FleetStatus { pools: vec![pool], input_objects: 50, output_objects: 40 });
         assert!(
             text.contains("\ndetect goes on with the workers that it has: Amazon EC2 refuses RunInstances\n")
