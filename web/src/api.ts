@@ -212,11 +212,15 @@ async function refusal(response: Response): Promise<Refused> {
 }
 
 /** All items of a list that comes in pages. */
-export async function askAll<T>(path: string, isOne: (item: T) => boolean = () => true): Promise<T[]> {
+export async function askAll<T>(
+  path: string,
+  isOne: (item: T) => boolean = () => true,
+  askPage: (path: string) => Promise<Page<T>> = askJson,
+): Promise<T[]> {
   const all: T[] = [];
   let address: string | null = path;
   while (address !== null) {
-    const page: Page<T> = await askJson<Page<T>>(address);
+    const page: Page<T> = await askPage(address);
     all.push(...items(address, page, isOne));
     const sign = path.includes("?") ? "&" : "?";
     address = typeof page.next === "string" ? `${path}${sign}cursor=${encodeURIComponent(page.next)}` : null;

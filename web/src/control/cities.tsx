@@ -1,10 +1,12 @@
 /** All cities, how far they are, and what is to be decided. */
 import { useSignal } from "@preact/signals";
+import { askAdminJson } from "../admin";
 import { askAll, type City } from "../api";
 import { CitySearch, isMeant } from "../city-search";
 import { texts } from "../language";
 import { href } from "../route";
 import { useAsked } from "../asked";
+import { Budget, sum, type Calls } from "./budget";
 import { Decisions } from "./decisions";
 import { isWorking } from "./life";
 import { stageName, stateName } from "./states";
@@ -14,10 +16,13 @@ import { ago } from "../words";
 
 const EVERY_MS = 3_000;
 
+/** A city, with what may be spent on it. */
+type Listed = City & { budget: Calls | null };
+
 export function Cities() {
   const { cities: words } = texts.value.control;
   const wanted = useSignal("");
-  const asked = useAsked(() => askAll<City>("/v1/cities?limit=500"), EVERY_MS);
+  const asked = useAsked(() => askAll<Listed>("/v1/cities?limit=500", undefined, askAdminJson), EVERY_MS);
   const cities = asked.value ?? [];
   const meant = cities.filter((city) => isMeant(city, wanted.value));
   const found = meant.sort((one, other) => one.name.localeCompare(other.name));
@@ -25,6 +30,7 @@ export function Cities() {
     <section>
       <h2>{words.title}</h2>
       <Trouble asked={asked} />
+      {cities.length > 0 && <Spent cities={cities} />}
       <CitySearch label={texts.value.cities.search} cities={cities} wanted={wanted} />
       {asked.value !== null && found.length === 0 && (
         <p class="quiet" role="status">{cities.length === 0 ? words.empty : words.none}</p>
@@ -36,14 +42,30 @@ export function Cities() {
   );
 }
 
-function Row({ city, changed }: { city: City; changed: () => void }) {
+/** What labelling has cost so far, over all cities. */
+function Spent({ cities }: { cities: readonly Listed[] }) {
+  const { ofAll } = texts.value.control.cities;
+  return (
+    <section aria-label={ofAll}>
+      <Budget of={sum(cities.flatMap(({ budget }) => budget ?? []))} />
+    </section>
+  );
+}
+
+function Row({ city, changed }: { city: Listed; changed: () => void }) {
   return (
     <li class="card">
       <h3><a href={href("control", "city", city.slug)}>{city.name}</a></h3>
       <State city={city} />
+      {isSpent(city) && <p class="problem">{texts.value.control.cities.spent}</p>}
       <Decisions city={city} done={changed} />
     </li>
   );
+}
+
+/** Whether no more of it is labelled, because nothing more may be spent. */
+function isSpent({ budget }: Listed): boolean {
+  return budget !== null && budget.calls > 0 && budget.calls >= budget.limit;
 }
 
 /** The state in words, since when, why, and how far. */

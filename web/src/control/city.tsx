@@ -5,6 +5,7 @@ import { texts } from "../language";
 import { href } from "../route";
 import { number } from "../numbers";
 import { useAsked } from "../asked";
+import { Budget } from "./budget";
 import { State } from "./cities";
 import { Crawl } from "./crawl";
 import { Decisions } from "./decisions";
@@ -93,12 +94,7 @@ function Numbers({ city }: { city: Detail }) {
         {words.requests(requests.requesters, requests.threshold, requests.posts)}
         <progress max={requests.threshold} value={requests.requesters} />
       </label>
-      {budget !== null && (
-        <label class="progress">
-          {words.budget(number(budget.calls), number(budget.limit))}
-          <progress max={Math.max(budget.limit, 1)} value={budget.calls} />
-        </label>
-      )}
+      {budget !== null && <Budget of={budget} />}
       {counts === null ? (
         <p class="quiet">{words.uncounted}</p>
       ) : (

@@ -4,12 +4,13 @@ import { askAdmin, askAdminJson } from "../admin";
 import type { Page } from "../api";
 import { cityName, known } from "../cities";
 import { texts } from "../language";
+import { number } from "../numbers";
 import { href } from "../route";
 import { useAsked } from "../asked";
 import { useDeed } from "./deed";
 import { QUEUES, STATES, type Job, type JobState } from "./job";
 import { Moment, Sure } from "./parts";
-import { askBacklog, count, Queues, type Backlog } from "./queues";
+import { askBacklog, dead, Queues, type Backlog } from "./queues";
 import { queueName } from "./states";
 import { Table } from "../table";
 import { Trouble } from "../trouble";
@@ -106,7 +107,7 @@ function Filters({ filter, choose, backlog }: FiltersProps) {
         </select>
       </label>
       <button type="button" aria-pressed={isDead} onClick={() => choose({ state: isDead ? "" : "dead" })}>
-        {jobs.dead(backlog === null ? "…" : count(backlog.dead))}
+        {jobs.dead(backlog === null ? "…" : number(dead(backlog)))}
       </button>
     </div>
   );

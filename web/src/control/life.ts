@@ -1,5 +1,6 @@
 /** The life of a city as an operator sees it: its stages, where it is, and what can be decided about it. */
 import type { City as Listed, CityState } from "../api";
+import type { Calls } from "./budget";
 
 /** What a city goes through, in order. */
 export const STAGES = ["requested", "approved", "crawling", "labelling", "training", "live"] as const;
@@ -23,8 +24,8 @@ export interface City extends Listed {
   requests: { posts: number; requesters: number; threshold: number };
   /** Null before they were counted for the first time. */
   counts: ({ refreshed_at: number } & Record<Counted, number>) | null;
-  /** Paid calls of labelling services; null for visitors. */
-  budget: { calls: number; limit: number } | null;
+  /** Null for visitors. */
+  budget: Calls | null;
   /** The oldest first. */
   history: readonly Step[];
 }

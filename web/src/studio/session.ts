@@ -5,6 +5,7 @@ import { post } from "../api";
 import { told } from "../asked";
 import { note } from "../log";
 import { begun, changed, type Edited, type History, type Labelled, redone, undone } from "./boxes";
+import { savedList } from "../saved";
 import { flush, say, type Verdict } from "./outbox";
 
 export interface Task {
@@ -25,8 +26,18 @@ export interface Class {
 }
 
 const NAME = "reviewer";
+/** More pictures at once nobody leaves unfinished. */
+const MOST_DRAFTS = 20;
+
 /** What was done to a picture that is not finished yet. */
-const DRAFT = "draft";
+interface Draft {
+  image: string;
+  basis: string | null;
+  now: Edited;
+}
+
+/** The newest first. */
+const drafts = savedList<Draft>("drafts");
 
 export const reviewer = signal(localStorage.getItem(NAME) ?? "");
 export const city = signal<string | null>(null);
@@ -110,12 +121,11 @@ async function show(found: Task): Promise<void> {
 
 /** What was done to this picture before the page was closed. */
 function drafted({ image, basis }: Task): Edited | null {
-  try {
-    const draft = JSON.parse(localStorage.getItem(DRAFT) ?? "null") as { image: string; basis: string; now: Edited } | null;
-    return draft?.image === image && draft.basis === basis ? draft.now : null;
-  } catch {
-    return null;
-  }
+  return drafts.list.value.find((draft) => draft.image === image && draft.basis === basis)?.now ?? null;
+}
+
+function forget(image: string): void {
+  drafts.change((kept) => kept.filter((draft) => draft.image !== image));
 }
 
 export function change(to: Edited): void {
@@ -137,7 +147,8 @@ function become(next: History): void {
   history.value = next;
   failure.value = null;
   const { image, basis } = task.value;
-  localStorage.setItem(DRAFT, JSON.stringify({ image, basis, now: edited.value }));
+  const draft = { image, basis, now: edited.value };
+  drafts.change((kept) => [draft, ...kept.filter((other) => other.image !== image)].slice(0, MOST_DRAFTS));
 }
 
 export function copyBefore(): void {
@@ -163,13 +174,13 @@ export async function decide(verdict: Verdict): Promise<void> {
   const { image, basis } = current;
   const review = { city: slug, image, reviewer: reviewer.value, verdict, basis };
   const written = await say(verdict === "correct" ? { ...review, boxes } : review);
-  localStorage.removeItem(DRAFT);
+  forget(image);
   if (written) said.value = [...said.value, written.id];
   await next();
   if (verdict === "correct") void list();
 }
 
-/** Takes the last review back; its picture comes again. */
+/** Takes the last review back; its picture comes again, and then the one that was shown. */
 export async function takeBack(): Promise<void> {
   const last = said.value.at(-1);
   if (last === undefined) return;

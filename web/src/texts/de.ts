@@ -201,7 +201,8 @@ export const de: Texts = {
       empty: "Ohne Sehenswürdigkeit",
       unlabelled: "Noch nicht benannt",
       boxes: "Rahmen",
-      reviewed: "Bilder, die Menschen angesehen haben",
+      decided: "Bilder, über die Menschen entschieden haben",
+      open: "Bilder, die Menschen noch ansehen müssen",
     },
     merges: "Namen, die als andere gelesen werden",
     noMerges: "Keine Namen sind zusammengelegt.",
@@ -253,6 +254,7 @@ export const de: Texts = {
       empty: "Noch nichts.",
       newest: (name, value) => `${name}: ${value}`,
     },
+    budget: (calls, limit) => `Bezahlte Aufrufe von Diensten, die benennen: ${calls} von ${limit}`,
     cities: {
       title: "Städte",
       none: "Keine Stadt passt.",
@@ -275,6 +277,8 @@ export const de: Texts = {
       decisions: { approve: "Genehmigen", reject: "Ablehnen", pause: "Pausieren", resume: "Fortsetzen", retry: "Noch einmal" },
       why: "Grund (freiwillig)",
       refused: "Das wurde nicht getan",
+      ofAll: "Alle Städte zusammen",
+      spent: "Für diese Stadt sind keine bezahlten Aufrufe von Diensten, die benennen, mehr übrig.",
     },
     city: {
       back: "Alle Städte",
@@ -284,7 +288,6 @@ export const de: Texts = {
       numbers: "Zahlen",
       requests: (requesters, threshold, posts) =>
         `Leute, die sie sich gewünscht haben: ${requesters}; ab ${threshold} wird sie genehmigt. Wünsche: ${posts}.`,
-      budget: (calls, limit) => `Bezahlte Aufrufe von Diensten, die benennen: ${calls} von ${limit}`,
       uncounted: "Was es gibt, ist noch nicht gezählt.",
       counted: {
         sights: "Sehenswürdigkeiten",

@@ -209,7 +209,8 @@ export const en = {
       empty: "Without a sight",
       unlabelled: "Not labelled yet",
       boxes: "Boxes",
-      reviewed: "Pictures that people have looked at",
+      decided: "Pictures that people have decided about",
+      open: "Pictures that people have still to look at",
     },
     merges: "Names that are read as others",
     noMerges: "No names are merged.",
@@ -261,6 +262,7 @@ export const en = {
       empty: "Nothing yet.",
       newest: (name: string, value: string) => `${name}: ${value}`,
     },
+    budget: (calls: string, limit: string) => `Paid calls of labelling services: ${calls} of ${limit}`,
     cities: {
       title: "Cities",
       none: "No city matches.",
@@ -283,6 +285,8 @@ export const en = {
       decisions: { approve: "Approve", reject: "Reject", pause: "Pause", resume: "Resume", retry: "Retry" },
       why: "Reason (optional)",
       refused: "That was not done",
+      ofAll: "All cities together",
+      spent: "No paid calls of labelling services are left for this city.",
     },
     city: {
       back: "All cities",
@@ -292,7 +296,6 @@ export const en = {
       numbers: "Numbers",
       requests: (requesters: number, threshold: number, posts: number) =>
         `People who have asked: ${requesters}; the city is approved by ${threshold}. Requests: ${posts}.`,
-      budget: (calls: string, limit: string) => `Paid calls of labelling services: ${calls} of ${limit}`,
       uncounted: "What there is has not been counted yet.",
       counted: {
         sights: "Sights",

@@ -145,6 +145,19 @@ pub struct Depth {
     pub oldest_due: Option<i64>,
 }
 
+/// What an operator has to know of a queue.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct QueueCounts {
+    /// The queue.
+    pub queue: String,
+    /// Jobs that wait, also those whose time has not come.
+    pub waiting: i64,
+    /// Jobs that workers have.
+    pub running: i64,
+    /// Jobs that were given up, and that are not forgotten yet.
+    pub dead: i64,
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     job_id: String,
@@ -294,6 +307,21 @@ pub async fn dead(database: &Database, queue: &str) -> Result<i64> {
         sql("SELECT COUNT(*) FROM jobs_archive WHERE outcome = 'dead' AND queue = $1").bind(queue);
     let (dead,): (i64,) = statement.one(&mut database.session().await?).await?;
     Ok(dead)
+}
+
+/// How many jobs wait, run and are dead in each queue that has such jobs, by its name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn queues(database: &Database) -> Result<Vec<QueueCounts>> {
+    sql("SELECT queue, COUNT(*) FILTER (WHERE state = 'waiting') AS waiting, \
+                COUNT(*) FILTER (WHERE state = 'running') AS running, \
+                COUNT(*) FILTER (WHERE state = 'dead') AS dead \
+         FROM (SELECT queue, state FROM jobs UNION ALL \
+               SELECT queue, outcome AS state FROM jobs_archive WHERE outcome = 'dead') AS pressing \
+         GROUP BY queue ORDER BY queue")
+    .all(&mut database.session().await?)
+    .await
 }
 
 /// Cancels a job: one that waits at once, one that runs by a request to its worker.

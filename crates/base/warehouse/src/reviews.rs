@@ -181,8 +181,23 @@ pub async fn open(database: &Database, city: CityId) -> Result<i64> {
     Ok(count)
 }
 
+/// How many images of a city people have decided about. Whoever leaves one to others has not, and what was taken back
+/// does not count.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn decided(database: &Database, city: CityId) -> Result<i64> {
+    let (count,): (i64,) = sql("SELECT COUNT(DISTINCT r.image_id) FROM label_reviews r \
+         JOIN city_images f ON f.image_id = r.image_id \
+         WHERE f.city_id = $1 AND r.undone_at IS NULL AND r.verdict <> 'skip'")
+    .bind(city.to_string())
+    .one(&mut database.session().await?)
+    .await?;
+    Ok(count)
+}
+
 /// The most doubtful image of a city that no person has labelled, which is kept for this one from now on; the one that is
-/// kept for them already, if there is one. `None` where there is none that they have not passed over.
+/// kept for them already, if there is one, of several the one that was kept last. `None` where there is none that they have not passed over.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -214,8 +229,8 @@ async fn candidate(
                           WHERE a.image_id = i.image_id AND a.reviewer <> $2 AND a.until > $3) \
           AND NOT EXISTS (SELECT 1 FROM label_reviews r WHERE r.image_id = i.image_id AND r.reviewer = $2 \
                           AND r.verdict = 'skip' AND r.undone_at IS NULL) \
-          ORDER BY EXISTS (SELECT 1 FROM label_assignments a \
-                           WHERE a.image_id = i.image_id AND a.reviewer = $2 AND a.until > $3) DESC, \
+          ORDER BY (SELECT a.until FROM label_assignments a \
+                    WHERE a.image_id = i.image_id AND a.reviewer = $2 AND a.until > $3) DESC NULLS LAST, \
                    i.doubt DESC NULLS LAST, i.image_id LIMIT 1"
     )
     .bind(city.to_string())
@@ -316,6 +331,7 @@ async fn insert(
 }
 
 /// Takes the last review of an image back: its labelling does not count any more, and a rejected image is what it was.
+/// The image is kept for the one who takes it back, unless it is for somebody else: they want to see it again.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -342,6 +358,7 @@ pub async fn undo(transaction: &mut Transaction, review: Uuid, actor: &str, now:
         .bind(actor)
         .execute(transaction)
         .await?;
+    assign(transaction, &row.image_id, actor, (now, now + ASSIGNED_FOR)).await?;
     Ok(Undone::Done(image))
 }
 

@@ -30,6 +30,7 @@ on_both_engines![
     a_dead_job_is_not_retried_beside_a_live_one_of_its_key,
     jobs_are_listed_by_pages_live_and_finished_alike,
     a_queue_has_a_depth,
+    all_queues_are_counted_at_once,
     the_dead_of_a_queue_are_counted,
     finished_jobs_are_forgotten_by_age,
 ];
@@ -141,9 +142,11 @@ async fn the_most_urgent_job_is_claimed_first(test: TestDatabase) {
 }
 
 async fn a_job_for_later_waits(test: TestDatabase) {
+    let later = NewJob { run_at: test.database.now() + LONG, ..WHATEVER };
+    enqueue(&test.database, later).await;
+    assert!(claim(&test.database, LONG).await.is_none());
     let run_at = test.database.now() + 100;
     enqueue(&test.database, NewJob { run_at, ..WHATEVER }).await;
-    assert!(claim(&test.database, LONG).await.is_none());
     while test.database.now() < run_at {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -176,8 +179,11 @@ async fn each_job_is_claimed_by_one_of_many(test: TestDatabase) {
 
 async fn a_job_whose_worker_vanished_is_taken_back(test: TestDatabase) {
     enqueue(&test.database, WHATEVER).await;
+    let held = claim(&test.database, LONG).await.unwrap();
+    assert!(!take_back(&test.database, &held).await, "its lease has not ended");
+    assert!(complete(&test.database, &held).await);
+    enqueue(&test.database, WHATEVER).await;
     let first = claim(&test.database, 30).await.unwrap();
-    assert!(!take_back(&test.database, &first).await, "its lease has not ended");
     outlive(&test.database, &first).await;
     let expired = jobs::expired(&test.database).await.unwrap();
     assert_eq!(expired, [first]);
@@ -385,6 +391,30 @@ async fn the_dead_of_a_queue_are_counted(test: TestDatabase) {
     transaction.commit().await.unwrap();
     assert_eq!(jobs::dead(&test.database, "walls").await.unwrap(), 2);
     assert_eq!(jobs::dead(&test.database, "floors").await.unwrap(), 0);
+}
+
+async fn all_queues_are_counted_at_once(test: TestDatabase) {
+    assert_eq!(jobs::queues(&test.database).await.unwrap(), []);
+    enqueue(&test.database, NewJob { name: "clean", queue: "floors", run_at: i64::MAX, ..WHATEVER }).await;
+    for finished in [true, false] {
+        enqueue(&test.database, WHATEVER).await;
+        let claim = claim(&test.database, LONG).await.unwrap();
+        assert!(if finished {
+            complete(&test.database, &claim).await
+        } else {
+            bury(&test.database, &claim).await
+        });
+    }
+    for _ in 0..2 {
+        enqueue(&test.database, WHATEVER).await;
+    }
+    claim(&test.database, LONG).await.unwrap();
+    let counts = |queue: &str, waiting, running, dead| {
+        let queue = queue.to_owned();
+        jobs::QueueCounts { queue, waiting, running, dead }
+    };
+    let expected = [counts("floors", 1, 0, 0), counts("walls", 1, 1, 1)];
+    assert_eq!(jobs::queues(&test.database).await.unwrap(), expected);
 }
 
 async fn finished_jobs_are_forgotten_by_age(test: TestDatabase) {

@@ -20,6 +20,7 @@ on_both_engines![
     a_rejected_image_is_not_used_and_can_be_taken_back,
     an_image_that_was_passed_over_is_shown_to_others,
     reviews_are_taken_back_from_the_last_one_on,
+    what_was_taken_back_comes_again_before_what_is_shown,
     who_saw_other_labels_is_told,
     of_two_who_review_at_once_one_is_told,
     reviews_are_listed_the_newest_first,
@@ -129,7 +130,8 @@ async fn w_l4_what_a_person_says_counts_and_what_machines_said_is_kept(test: Tes
     assert_eq!((current.producer.kind, current.made_at), (ProducerKind::Vision, 30));
     let history = labels::history(test.database(), image).await.unwrap();
     assert_eq!(history.iter().map(|label| label.withdrawn_at).collect::<Vec<_>>(), [None, Some(99), None]);
-    assert_eq!(next(&test, city.id, "ben", 100).await, Some(image), "it is open again");
+    assert_eq!(next(&test, city.id, "ben", 100).await, None, "it is kept for anna");
+    assert_eq!(next(&test, city.id, "ben", 99 + ASSIGNED_FOR).await, Some(image), "it is open again");
 }
 
 async fn a_negative_is_a_labelling(test: TestDatabase) {
@@ -177,6 +179,30 @@ async fn reviews_are_taken_back_from_the_last_one_on(test: TestDatabase) {
     assert_eq!(undo(&test, first).await, Undone::Done(image));
     assert_eq!(labels::current(test.database(), image).await.unwrap(), None);
     assert_eq!(undo(&test, Uuid::now_v7()).await, Undone::NoReview);
+}
+
+async fn what_was_taken_back_comes_again_before_what_is_shown(test: TestDatabase) {
+    let test = TestWarehouse::new(test);
+    let city = test.city("Berlin").await;
+    let [sure, unsure] = [(); 2].map(|()| test.fresh_image(&city));
+    let (sure, unsure) = (sure.await, unsure.await);
+    score(&test, sure, ProducerKind::Vision, "Gate", 0.9).await;
+    score(&test, unsure, ProducerKind::Vision, "Gate", 0.4).await;
+    assert_eq!(next(&test, city.id, "anna", 10).await, Some(unsure));
+    review(&test, &by("anna", unsure, Verdict::Negative), 20).await;
+    assert_eq!(next(&test, city.id, "anna", 30).await, Some(sure));
+    let (id, _) = review(&test, &by("anna", sure, Verdict::Skip), 40).await;
+    let third = test.fresh_image(&city).await;
+    score(&test, third, ProducerKind::Vision, "Gate", 0.1).await;
+    assert_eq!(next(&test, city.id, "anna", 50).await, Some(third));
+    assert_eq!(undo(&test, id).await, Undone::Done(sure));
+    assert_eq!(
+        next(&test, city.id, "anna", 100).await,
+        Some(sure),
+        "although the other one is more doubtful"
+    );
+    review(&test, &by("anna", sure, Verdict::Negative), 110).await;
+    assert_eq!(next(&test, city.id, "anna", 120).await, Some(third));
 }
 
 async fn who_saw_other_labels_is_told(test: TestDatabase) {

@@ -8,7 +8,7 @@ use sightscan_testkit::database::TestDatabase;
 use crate::support::Site;
 
 /// Every route that there is, with its methods.
-const ROUTES: [(&str, &[&str]); 32] = [
+const ROUTES: [(&str, &[&str]); 33] = [
     ("/api/", &["get"]),
     ("/api/cities", &["get"]),
     ("/api/cities/", &["get"]),
@@ -37,6 +37,7 @@ const ROUTES: [(&str, &[&str]); 32] = [
     ("/v1/images/{id}/review", &["post"]),
     ("/v1/images/{id}/thumbnail", &["get"]),
     ("/v1/jobs", &["get"]),
+    ("/v1/jobs/queues", &["get"]),
     ("/v1/jobs/{id}", &["get"]),
     ("/v1/jobs/{id}/cancel", &["post"]),
     ("/v1/jobs/{id}/retry", &["post"]),

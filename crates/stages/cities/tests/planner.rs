@@ -1,5 +1,7 @@
 //! What there is to do: labelling, training, refreshing.
 
+use reqwest::Method;
+use serde_json::{Value, json};
 use sightscan_cities::Config;
 use sightscan_testkit::database::{TestDatabase, insert_arrival};
 use sightscan_testkit::{on_both_engines, tiny};
@@ -140,6 +142,8 @@ async fn w_c7_a_city_is_not_labelled_beyond_its_budget_nor_after_it_was_given_up
         transaction.commit().await.unwrap();
     }
     assert!(site.cities.plan_labelling().await.unwrap().is_empty(), "somebody has to look at it first");
+    let queues: Value = site.admin(Method::GET, "/v1/jobs/queues", None).await.json().await.unwrap();
+    assert_eq!(queues, json!({"items": [{"queue": "label", "waiting": 0, "running": 0, "dead": 2}]}));
     let dead = site.jobs("?state=dead&city=kyoto").await;
     assert_eq!(dead[0]["city"], kyoto.to_string());
     site.decide(&format!("/v1/jobs/{}/retry", dead[0]["id"].as_str().unwrap())).await;

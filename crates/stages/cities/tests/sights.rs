@@ -52,7 +52,11 @@ async fn where_sights_are_is_public_and_how_their_crawl_went_is_the_administrato
     let fate = json!({"found_by": "commons", "reason": "too small", "pictures": 2});
     assert_eq!(report, json!({"sights": [gate], "fates": [fate], "licences": []}));
     assert_eq!(site.json("/v1/cities/berlin").await["min_images_per_label"], 30);
-    assert_eq!(site.json("/v1/cities/berlin").await["budget"], Value::Null);
-    let city: Value = site.admin(Method::GET, "/v1/cities/berlin", None).await.json().await.unwrap();
-    assert_eq!(city["budget"], json!({"calls": 0, "limit": 1000}));
+    for (path, city) in [("/v1/cities/berlin", ""), ("/v1/cities", "/items/0")] {
+        let seen = site.json(path).await;
+        assert_eq!(seen.pointer(city).unwrap()["budget"], Value::Null, "{path}: visitors are not told");
+        let seen: Value = site.admin(Method::GET, path, None).await.json().await.unwrap();
+        let budget = &seen.pointer(city).unwrap()["budget"];
+        assert_eq!(budget, &json!({"calls": 0, "limit": 1000}), "{path}");
+    }
 }

@@ -19,8 +19,8 @@ use uuid::Uuid;
 use crate::review::{self, Unfit};
 use crate::{names, tidy};
 use wire::{
-    Before, ClassItem, Classes, MergeItem, Merges, NotTheSame, OfCity, Reopened, ReviewItem, Said, TakenBack,
-    TaskItem, Which, Who, Written,
+    Before, ClassItem, Classes, MergeItem, Merges, NotTheSame, OfCity, Progress, Reopened, ReviewItem, Said,
+    TakenBack, TaskItem, Which, Who, Written,
 };
 
 /// What the routes share.
@@ -90,6 +90,7 @@ pub fn router(api: &Api) -> OpenApiRouter {
         .routes(routes!(list, say))
         .routes(routes!(undo))
         .routes(routes!(classes))
+        .routes(routes!(progress))
         .routes(routes!(merges))
         .routes(routes!(undo_merge))
         .layer(api.gate.layer())
@@ -187,6 +188,16 @@ async fn classes(State(api): State<Api>, Asked(of): Asked<OfCity>) -> Result<Jso
     let city = api.city(&of.city).await?;
     let found = names::classes(&api.database, city.id).await.map_err(told)?;
     Ok(Json(Classes { items: found.into_iter().map(ClassItem::of).collect() }))
+}
+
+/// Counts how many images people have decided about, and how many are left.
+#[utoipa::path(get, path = "/v1/label/progress", tag = "labels", params(OfCity), security(("admin" = [])),
+    responses((status = 200, description = "the numbers", body = Progress), QuestionProblems))]
+async fn progress(State(api): State<Api>, Asked(of): Asked<OfCity>) -> Result<Json<Progress>, Problem> {
+    let city = api.city(&of.city).await?;
+    let decided = reviews::decided(&api.database, city.id).await.map_err(told)?;
+    let open = reviews::open(&api.database, city.id).await.map_err(told)?;
+    Ok(Json(Progress { decided, open }))
 }
 
 /// Lists which names are read as others, and why.

@@ -159,6 +159,7 @@ async fn two_people_look_at_different_images(test: TestDatabase) {
     assert_eq!(site.next("carl").await, Value::Null);
     assert_eq!(site.say(&anna, "skip", json!({})).await.0, 201);
     assert_eq!(site.next("carl").await["image"], anna["image"]);
+    assert_eq!(site.get("progress?city=berlin").await, (200, json!({"decided": 0, "open": 2})));
 }
 
 async fn a_review_is_taken_back(test: TestDatabase) {
@@ -168,9 +169,11 @@ async fn a_review_is_taken_back(test: TestDatabase) {
     let task = site.next("anna").await;
     let (_, negative) = site.say(&task, "negative", json!({})).await;
     assert!(site.current(image).await.boxes.is_empty(), "a negative is a labelling");
+    assert_eq!(site.get("progress?city=berlin").await, (200, json!({"decided": 1, "open": 0})));
     let path = format!("reviews/{}/undo", negative["id"].as_str().unwrap());
     assert_eq!(site.post(&path, json!({"reviewer": "ben"})).await, (200, json!({"image": image})));
     assert_eq!(site.current(image).await.boxes[0].label, "Gate");
+    assert_eq!(site.get("progress?city=berlin").await, (200, json!({"decided": 0, "open": 1})));
     let (status, problem) = site.post(&path, json!({"reviewer": "ben"})).await;
     assert_eq!((status, &problem["type"]), (409, &json!("urn:sightscan:problem:not-now")));
     let (_, rejected) = site.say(&task, "reject", json!({})).await;
@@ -223,9 +226,13 @@ async fn what_cannot_be_meant_is_told_with_a_reason(test: TestDatabase) {
 async fn only_the_administrator_reviews(test: TestDatabase) {
     let site = Site::start(test).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    for path in
-        ["next?city=berlin&reviewer=anna", "reviews?city=berlin", "classes?city=berlin", "merges?city=berlin"]
-    {
+    for path in [
+        "next?city=berlin&reviewer=anna",
+        "reviews?city=berlin",
+        "classes?city=berlin",
+        "progress?city=berlin",
+        "merges?city=berlin",
+    ] {
         let answer = client.get(format!("{}/v1/label/{path}", site.address)).send().await.unwrap();
         assert_eq!(answer.status(), 401, "{path}");
     }

@@ -154,6 +154,15 @@ struct BudgetItem {
     limit: u32,
 }
 
+/// A city in a list.
+#[derive(Debug, Serialize, ToSchema)]
+struct ListedCity {
+    #[serde(flatten)]
+    city: CityItem,
+    /// What may be spent on it; for the administrator only.
+    budget: Option<BudgetItem>,
+}
+
 /// A change of a city's state.
 #[derive(Debug, Serialize, ToSchema)]
 struct HistoryItem {
@@ -224,22 +233,28 @@ pub(super) fn changing() -> OpenApiRouter<Api> {
 
 /// Lists the cities by name.
 #[utoipa::path(get, path = "/v1/cities", tag = "cities", params(Wish, PageQuery),
-    responses((status = 200, description = "a page of cities", body = Page<CityItem>), ListProblems))]
+    responses((status = 200, description = "a page of cities", body = Page<ListedCity>), ListProblems))]
 async fn list(
-    State(cities): State<Arc<Cities>>,
+    State(api): State<Api>,
     page: PageQuery,
     Asked(wish): Asked<Wish>,
-) -> Result<Json<Page<CityItem>>, Problem> {
+    client: ClientAddress,
+    headers: HeaderMap,
+) -> Result<Json<Page<ListedCity>>, Problem> {
     if wish.q.as_ref().is_some_and(|text| text.chars().count() > LONGEST_SEARCH) {
         let what = format!("`q` has more than {LONGEST_SEARCH} characters; shorten it");
         return Err(Problem::new(sightscan_http::Slug::InvalidParameter, what));
     }
     let (filter, after) = (Filter { state: wish.state, search: wish.q }, page.after::<After>()?);
     let after = after.as_ref().map(|After(slug)| slug);
-    let found = cities::list(&cities.warehouse.database, &filter, after, one_more(&page)).await;
+    let found = cities::list(api.cities.database(), &filter, after, one_more(&page)).await;
     let found = found.map_err(crate::Error::from)?;
     let page = Page::cut(found, page.limit, |city| After(city.slug.clone()));
-    Ok(Json(page.map(CityItem::of)))
+    let is_admin = api.is_admin(client, &headers);
+    Ok(Json(page.map(|city| ListedCity {
+        budget: is_admin.then(|| api.cities.budget(&city)),
+        city: CityItem::of(city),
+    })))
 }
 
 /// As many items as a page has, and one by which it is seen that there are more.

@@ -12,14 +12,14 @@ use sightscan_http::axum::extract::State;
 use sightscan_http::{Page, PageQuery, Problem};
 use sightscan_types::{CityId, JobId, JobState, Slug};
 use sightscan_warehouse::cities;
-use sightscan_warehouse::jobs::{self, Filter, Job};
+use sightscan_warehouse::jobs::{self, Filter, Job, QueueCounts};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
 use super::cities::{ProgressItem, one_more};
-use super::problems::{JobChangeProblems, JobListProblems, JobProblems};
+use super::problems::{JobChangeProblems, JobListProblems, JobProblems, QueuesProblems};
 use crate::Cities;
 use crate::error::{Error, Result};
 
@@ -95,9 +95,31 @@ struct JobItem {
     finished_at: Option<i64>,
 }
 
+/// How much there is to do in a queue, and what went wrong in it.
+#[derive(Debug, Serialize, ToSchema)]
+struct QueueItem {
+    /// The queue.
+    #[schema(example = "crawl")]
+    queue: String,
+    /// Jobs that wait, also those whose time has not come.
+    waiting: i64,
+    /// Jobs that workers have.
+    running: i64,
+    /// Jobs that were given up; they are forgotten after a month.
+    dead: i64,
+}
+
+/// Queues that have jobs which wait, run or are dead.
+#[derive(Debug, Serialize, ToSchema)]
+struct Queues {
+    /// By name.
+    items: Vec<QueueItem>,
+}
+
 pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list))
+        .routes(routes!(queues))
         .routes(routes!(show))
         .routes(routes!(cancel))
         .routes(routes!(retry))
@@ -121,6 +143,14 @@ async fn list(
     let page = Page::cut(found.map_err(Error::from)?, page.limit, |job| Before(job.id));
     let slugs = cities.slugs(&page.items).await?;
     Ok(Json(page.map(|job| JobItem::of(job, &slugs))))
+}
+
+/// Counts the jobs of each queue that wait, run or are dead. A queue without any is left out.
+#[utoipa::path(get, path = "/v1/jobs/queues", tag = "jobs", security(("admin" = [])),
+    responses((status = 200, description = "the queues", body = Queues), QueuesProblems))]
+async fn queues(State(cities): State<Arc<Cities>>) -> Result<Json<Queues>, Problem> {
+    let found = jobs::queues(&cities.warehouse.database).await.map_err(Error::from)?;
+    Ok(Json(Queues { items: found.into_iter().map(QueueItem::of).collect() }))
 }
 
 /// Tells about one job.
@@ -178,6 +208,13 @@ impl Cities {
             Err(_) => None,
         };
         job.ok_or_else(|| Error::UnknownJob(id.to_owned()))
+    }
+}
+
+impl QueueItem {
+    fn of(counts: QueueCounts) -> Self {
+        let QueueCounts { queue, waiting, running, dead } = counts;
+        Self { queue, waiting, running, dead }
     }
 }
 

@@ -46,6 +46,8 @@ sightscan_http::problem_sets! {
     ModelProblems: InvalidParameter, UnknownCity, UnknownModel, RangeNotSatisfiable, RateLimited, Internal, Unavailable;
     /// Of how the training of a model went.
     DetailProblems: InvalidParameter, Unauthorized, UnknownCity, UnknownModel, RateLimited, Internal, Unavailable;
+    /// Of the numbers of jobs.
+    QueuesProblems: Unauthorized, RateLimited, Internal, Unavailable;
     /// Of a job.
     JobProblems: InvalidParameter, Unauthorized, UnknownJob, RateLimited, Internal, Unavailable;
     /// Of what only says that the labelling service is there.

@@ -62,6 +62,15 @@ impl Place for Before {
     const LIST: &'static str = "label-reviews.1";
 }
 
+/// How far people are with a city.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Progress {
+    /// Images that people have decided about; what was taken back or left to others does not count.
+    pub(super) decided: i64,
+    /// Images that people have still to look at.
+    pub(super) open: i64,
+}
+
 /// A box: relative to the image, from its top left corner.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(super) struct BoxItem {
