@@ -80,18 +80,30 @@ function onDevice(): City[] {
   return stored.value.map(({ city, name, model }) => ({ ...asCity(model), slug: city, name }));
 }
 
+let asked = 0;
+/** Which time of asking has told what is known. */
+let heard = 0;
+
+/** Answers overtake each other: what was asked for earlier than what is known is not told any more. */
+function tell(turn: number, told: Known): void {
+  if (turn < heard) return;
+  heard = turn;
+  known.value = told;
+}
+
 export async function refresh(): Promise<void> {
+  const turn = (asked += 1);
   try {
     const models = items("/v1/models", await askJson("/v1/models"), isModel);
     const has = await features();
     // Who follows another server does not wait for it.
-    if (known.value === null && !has.rooms) known.value = { ...ONLINE, features: has, cities: models.map(asCity), models };
-    known.value = { ...ONLINE, features: has, cities: await cities(has, models), models };
+    if (known.value === null && !has.rooms) tell(turn, { ...ONLINE, features: has, cities: models.map(asCity), models });
+    tell(turn, { ...ONLINE, features: has, cities: await cities(has, models), models });
     noteTrouble("server", null);
   } catch (error) {
     noteTrouble("server", String(error));
     const isNonsense = error instanceof Nonsense;
-    known.value = { features: NONE, cities: onDevice(), models: [], ...known.value, isOnline: false, isNonsense };
+    tell(turn, { features: NONE, cities: onDevice(), models: [], ...known.value, isOnline: false, isNonsense });
   }
 }
 

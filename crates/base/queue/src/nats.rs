@@ -28,6 +28,8 @@ use crate::{Broker, Delivery, Depth, Error, Queue, Receipt, Result};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of the largest message; servers take 1 MiB unless they are told otherwise.
 const GREATEST: usize = 256 << 10;
+/// A server that has not answered within this time whether it has stored something may have.
+const ANSWER: Duration = Duration::from_secs(20);
 /// A message whose receiver is not heard of for so long is somebody else's.
 const ACK_WAIT: Duration = Duration::from_secs(5);
 /// Answers that nobody has taken for so long are not worth anything to anybody.
@@ -68,7 +70,8 @@ impl NatsBroker {
     /// When the server cannot be reached, does not let us in, or has no JetStream.
     pub async fn open(server: &str, stream: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let client = connect(server, variable).await.map_err(|error| failed("connect to", stream, error))?;
-        let context = jetstream::new(client);
+        let mut context = jetstream::new(client);
+        context.set_timeout(ANSWER);
         let dead = format!("{stream}-dead");
         let kept = Config { storage: StorageType::File, ..named(&dead) };
         context.get_or_create_stream(kept).await.map_err(|error| failed("make", &dead, error))?;

@@ -198,6 +198,9 @@ impl Run {
         }
         let room = self.cancel.run_until_cancelled(Arc::clone(slots).acquire_owned());
         let left = self.schedule.duration.unwrap_or(Duration::MAX).saturating_sub(self.begin.elapsed());
+        if left.is_zero() {
+            return None;
+        }
         let slot = tokio::time::timeout(left, room).await.ok()??.ok()?;
         *delayed += 1;
         Some(slot)

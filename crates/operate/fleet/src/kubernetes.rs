@@ -64,6 +64,12 @@ impl KubernetesDriver {
         })
     }
 
+    /// Takes a worker that has not answered within this time for one that has something to do.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { workers: self.workers.with_patience(patience), ..self }
+    }
+
     /// The pods as they are now, with what their workers do.
     async fn look(&self) -> Result<Look, KubernetesError> {
         let scale = self.deployment.scale().await?;

@@ -19,6 +19,8 @@ use crate::run::{Completed, Observed, Run};
 
 /// How often progress is written, at most.
 const PROGRESS: Duration = Duration::from_secs(1);
+/// At least so long a runner that stops tries to write down how its jobs have ended.
+const SETTLING: Duration = Duration::from_secs(5);
 /// How long a handler that was dropped may take to let go.
 const LETTING_GO: Duration = Duration::from_secs(10);
 
@@ -210,10 +212,10 @@ impl Attempt {
     }
 
     /// Writes the verdict down, again and again while the database does not answer; once the lease has ended the job
-    /// is somebody else's anyway.
+    /// is somebody else's anyway. Whoever stops has a moment for it even without a grace.
     async fn settle(&self, verdict: &Verdict) -> Outcome {
         let config = &self.shared.config;
-        let limit = if self.run.stop.is_cancelled() { config.grace } else { config.lease };
+        let limit = if self.run.stop.is_cancelled() { config.grace.max(SETTLING) } else { config.lease };
         let outcome = timeout(limit, self.settle_at_last(verdict)).await.unwrap_or(Outcome::Lost);
         let attempt = self.run.attempt();
         match (outcome, verdict) {

@@ -12,7 +12,7 @@ use crate::driver::State;
 use crate::report::Activity;
 
 /// A worker that has not answered within this time has something to do.
-const LIMIT: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Asks workers what they do.
 #[derive(Debug)]
@@ -20,13 +20,13 @@ pub(super) struct Workers {
     http: reqwest::Client,
     /// The port, where it is not the one that the pod names.
     port: Option<u16>,
+    patience: Duration,
 }
 
 impl Workers {
     pub(super) fn new(port: Option<u16>) -> Result<Self, KubernetesError> {
         let builder = reqwest::Client::builder()
             .no_proxy()
-            .timeout(LIMIT)
             // A pod's address is another's soon.
             .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none());
@@ -34,7 +34,11 @@ impl Workers {
             server: "the workers".to_owned(),
             why: error.to_string(),
         };
-        Ok(Self { http: builder.build().map_err(unfit)?, port })
+        Ok(Self { http: builder.build().map_err(unfit)?, port, patience: PATIENCE })
+    }
+
+    pub(super) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// What the worker of a pod does. Only one that says so is idle: whoever does not answer is not ended.
@@ -66,6 +70,6 @@ impl Workers {
     }
 
     async fn answer(&self, url: &str) -> reqwest::Result<Activity> {
-        self.http.get(url).send().await?.error_for_status()?.json().await
+        self.http.get(url).timeout(self.patience).send().await?.error_for_status()?.json().await
     }
 }
