@@ -5,8 +5,8 @@ import { open, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import type { AxeResults } from "axe-core";
-import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-import { DATA } from "./server";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+import { DATA, PATIENCE_MS } from "./server";
 
 /** What a camera of the tests sees. */
 const CAMERA = { width: 640, height: 480 };
@@ -45,9 +45,20 @@ export interface Visitor {
   isKept?: boolean;
 }
 
+/** A profile of a browser. On a slow machine the app is as patient in it as the tests are. */
+export async function profile(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  await context.addInitScript(() => {
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    AbortSignal.timeout = (ms) => timeout(6 * ms);
+  });
+  return context;
+}
+
 /** Opens a page of the app in a profile of its own, as on a phone. */
 export async function visit(browser: Browser, url: string, { isCameraAllowed = true, isKept = true }: Visitor = {}): Promise<Visit> {
-  const context = await browser.newContext({
+  const context = await profile(browser, {
     viewport: { width: 390, height: 844 },
     locale: "en-GB",
     ignoreHTTPSErrors: true,
@@ -89,19 +100,6 @@ export async function isFine(page: Page): Promise<void> {
     await page.emulateMedia({ colorScheme });
     assert.deepEqual(await faults(page), []);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), NARROW);
-  }
-}
-
-/** How long tests wait for what must come. */
-const PATIENCE_MS = 30_000;
-const PAUSE_MS = 100;
-
-/** Waits until something is so that only an answer can tell. */
-export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }
 

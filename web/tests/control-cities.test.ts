@@ -6,8 +6,8 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { askAdmin, inControlRoom, TOKEN, VARIABLES } from "./admin";
-import { ended, isFine, launch, until } from "./browser";
-import { giveModel, needsData, run, Server, SIGHTS } from "./server";
+import { ended, isFine, launch } from "./browser";
+import { giveModel, needsData, run, Server, SIGHTS, until } from "./server";
 
 let server: Server;
 let browser: Browser;
@@ -57,6 +57,8 @@ describe("the control room of cities", needsData, () => {
     await server.ask("Paris");
     const paris = page.getByRole("listitem").filter({ has: page.getByRole("link", { name: "Paris" }) });
     await paris.getByText("asked for").waitFor();
+    // Berlin and Paris may cost a thousand each.
+    await page.getByRole("region", { name: "All cities together" }).getByText("0 of 2,000").waitFor();
     await decide(page, "Approve", "Paris");
     await paris.getByText("approved").waitFor();
     await decide(page, "Pause", "Paris");
@@ -77,6 +79,7 @@ describe("the control room of cities", needsData, () => {
     await approve.waitFor();
     // The page does not hear of it before it decides itself.
     await page.route("**/v1/cities?**", (route) => route.abort());
+    await page.getByRole("alert").getByText("The newest answer did not arrive").waitFor();
     await askAdmin(server, "/v1/cities/rome/approve", "POST");
     await approve.click();
     await rome.getByRole("alert").getByText("That was not done").waitFor();

@@ -6,8 +6,8 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Locator, Page } from "playwright-core";
 import { askAdmin, inControlRoom, VARIABLES } from "./admin";
-import { ended, isFine, launch, until } from "./browser";
-import { giveModel, needsData, run, Server, SIGHTS } from "./server";
+import { ended, isFine, launch } from "./browser";
+import { giveModel, needsData, run, Server, SIGHTS, until } from "./server";
 
 const EPOCHS = 2;
 

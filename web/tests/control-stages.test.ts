@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { inControlRoom, VARIABLES } from "./admin";
 import { BUS, ended, isFine, launch } from "./browser";
-import { needsData, PROGRAM, Server } from "./server";
+import { needsData, PROGRAM, Server, until } from "./server";
 
 const SIGHT = "Brandenburger Tor";
 
@@ -105,6 +105,7 @@ describe("stages in the control room", needsData, () => {
     await row.getByRole("cell", { name: /^running 1 of 5 attempts/ }).waitFor();
     await row.getByRole("button", { name: "Cancel the job" }).click();
     await row.getByRole("button", { name: "Yes, cancel it" }).click();
+    // Its worker hears of it with the next sign of life that it gives, which is every twenty seconds.
     await row.getByRole("cell", { name: /^cancelled/ }).waitFor();
     await row.getByRole("link", { name: "Berlin" }).click();
     await page.locator(".pipeline [aria-current]").getByText("paused").waitFor();
@@ -141,7 +142,7 @@ describe("stages in the control room", needsData, () => {
     await page.getByRole("row", { name: "collecting 0 0 1" }).waitFor();
     await rows.nth(1).getByText("given up").waitFor();
     await rows.nth(1).getByText(/commons.*403/).waitFor();
-    assert.equal(await rows.count(), 2);
+    await until("it alone is listed", async () => (await rows.count()) === 2);
     await isFine(page);
     commons.isRefusing = false;
     await rows.nth(1).getByRole("button", { name: "Try again" }).click();

@@ -6,8 +6,8 @@ import { after, before, describe, test, type TestContext } from "node:test";
 import type { Browser, Page, Route } from "playwright-core";
 import { overlap } from "../src/detect/read";
 import type { Model, Report } from "../src/api";
-import { BUS, ended, filming, give, launch, until, visit, type Visit, type Visitor } from "./browser";
-import { berlin, DATA, giveModel, needsData, Server, SIGHTS } from "./server";
+import { BUS, ended, filming, give, launch, visit, type Visit, type Visitor } from "./browser";
+import { berlin, DATA, giveModel, needsData, Server, SIGHTS, until } from "./server";
 
 const SCALE = Number(process.env["SIGHTSCAN_TEST_SCALE"] ?? 0.1);
 /** In the full tier all pictures of the course are compared. */

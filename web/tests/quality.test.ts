@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Browser } from "playwright-core";
-import { BUS, ended, faults, give, launch, NARROW, visit } from "./browser";
+import { BUS, ended, faults, give, launch, NARROW, profile, visit } from "./browser";
 import { berlin, needsData, Server } from "./server";
 
 /** Bytes of the first visit, packed, without the runtime of networks. */
@@ -96,7 +96,7 @@ describe("every page", needsData, () => {
   });
 
   test("a browser that speaks German gets German, and whoever chooses a language keeps it", async () => {
-    const context = await browser.newContext({ locale: "de-DE" });
+    const context = await profile(browser, { locale: "de-DE" });
     const page = await context.newPage();
     await page.goto(server.url);
     await page.getByRole("heading", { name: "Welche Sehenswürdigkeit ist das?" }).waitFor();

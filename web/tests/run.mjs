@@ -20,6 +20,7 @@ await build({
 });
 const pattern = process.argv[2] ? ["--test-name-pattern", process.argv[2]] : [];
 const compiled = files.map((name) => path.join(OUT, name.replace(/ts$/, "mjs")));
-const { status } = spawnSync(process.execPath, ["--test", ...pattern, ...compiled], { stdio: "inherit" });
+// One file at a time: each has a browser and a server, which use all cores by themselves.
+const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", ...pattern, ...compiled], { stdio: "inherit" });
 await rm(OUT, { recursive: true, force: true });
 process.exit(status ?? 1);

@@ -122,7 +122,22 @@ export async function giveModel(
 export async function berlin(file?: string): Promise<Server> {
   const folder = await mkdtemp(path.join(tmpdir(), "sightscan-web-"));
   await giveModel(folder, "Berlin", SIGHTS, file);
-  return await Server.start("api", [], folder);
+  const server = await Server.start("api", [], folder);
+  await until("Berlin is served", async () => (await fetch(`${server.url}/v1/models/berlin`)).ok);
+  return server;
+}
+
+/** How long tests wait for what must come. */
+export const PATIENCE_MS = 90_000;
+const PAUSE_MS = 100;
+
+/** Waits until something is so that only an answer can tell. */
+export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
 }
 
 /** Runs a verb on a data folder. */

@@ -6,8 +6,8 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Browser, CDPSession, Locator, Page } from "playwright-core";
 import { askAdmin, TOKEN, VARIABLES } from "./admin";
-import { ended, isFine, launch, until, visit, type Visit } from "./browser";
-import { run, Server } from "./server";
+import { ended, isFine, launch, profile, visit, type Visit } from "./browser";
+import { run, Server, until } from "./server";
 
 /** Reviewers are shown different pictures. */
 let reviewers = 0;
@@ -48,6 +48,8 @@ async function entered(city = "Berlin"): Promise<Visit & { reviewer: string }> {
   await page.getByLabel("Your name").focus();
   await page.keyboard.press("Enter");
   await shown(page);
+  // They come beside the picture.
+  await page.locator(".names li").first().waitFor();
   return { ...seen, reviewer };
 }
 
@@ -202,6 +204,25 @@ describe("the studio", () => {
     assert.deepEqual((await reviews(seen.reviewer)).map(({ verdict }) => verdict), ["correct"]);
     await page.keyboard.press("b");
     await until("it is taken back", async () => (await reviews(seen.reviewer))[0]!.undone_at !== null);
+    await ended(seen);
+  });
+
+  test("what is taken back is shown again, and what was begun meanwhile is kept", async () => {
+    const seen = await entered();
+    const { page } = seen;
+    let source = await shown(page);
+    await page.keyboard.press("n");
+    source = await shown(page, source);
+    const begun = await boxes(page);
+    await page.keyboard.press("a");
+    await page.keyboard.press("b");
+    source = await shown(page, source);
+    await page.keyboard.press("x");
+    source = await shown(page, source);
+    const [again, first] = await reviews(seen.reviewer);
+    assert.equal(again!.image, first!.image);
+    assert.deepEqual([again!.verdict, first!.verdict], ["reject", "negative"]);
+    assert.equal(await boxes(page), begun + 1);
     await ended(seen);
   });
 
@@ -386,10 +407,12 @@ describe("the studio", () => {
     await table.waitFor();
     const all = await askAdmin<{ items: Review[] }>(server, "/v1/label/reviews?city=berlin&limit=500");
     const decided = all.items.filter(({ verdict, undone_at }) => verdict !== "skip" && undone_at === null);
-    assert.equal(await count("Pictures that people have looked at"), new Set(decided.map(({ image }) => image)).size);
+    assert.equal(await count("decided about"), new Set(decided.map(({ image }) => image)).size);
+    const { open } = await askAdmin<{ open: number }>(server, "/v1/label/next?city=berlin&reviewer=ben");
+    assert.equal(await count("still to look at"), open);
     const { counts } = await askAdmin<{ counts: Record<string, number> }>(server, "/v1/cities/berlin");
     assert.equal(await count("With boxes"), counts["labelled"]);
-    assert.equal(await table.getByRole("row").count(), 7);
+    assert.equal(await table.getByRole("row").count(), 8);
     await ended(seen);
   });
 
@@ -438,7 +461,7 @@ describe("the studio", () => {
   });
 
   test("it speaks German", async () => {
-    const context = await browser.newContext({ locale: "de-DE", serviceWorkers: "block" });
+    const context = await profile(browser, { locale: "de-DE", serviceWorkers: "block" });
     const page = await context.newPage();
     await page.goto(`${server.url}/#/studio`);
     await page.getByLabel("Token der Verwaltung", { exact: true }).fill(TOKEN);
@@ -452,7 +475,7 @@ describe("the studio", () => {
     await page.keyboard.press("?");
     await page.locator(".shortcuts kbd").getByText("Strg+Umschalt+Z").waitFor();
     await page.getByText("Zahlen", { exact: true }).click();
-    await page.getByRole("row", { name: "Bilder, die Menschen angesehen haben" }).waitFor();
+    await page.getByRole("row", { name: "Bilder, über die Menschen entschieden haben" }).waitFor();
     await isFine(page);
     await context.close();
   });

@@ -130,14 +130,14 @@ impl Run {
         }
     }
 
-    /// Sends the picture on which each worker fails. Its client is told an address long before it is given up.
+    /// Sends the picture on which each worker fails. Its client is told an address, or that it was given up.
     fn send_poison(&self) {
         let url = self.tiers[0].url("/v1/detect");
         let sent = block_on(async {
-            let response = send_picture(&client(), &url, POISON, coloured(0), Duration::from_secs(1)).await;
+            let response = send_picture(&client(), &url, POISON, coloured(0), Duration::from_secs(20)).await;
             response.unwrap().status().as_u16()
         });
-        assert_eq!(sent, 202);
+        assert!([202, 500].contains(&sent), "{sent}");
     }
 
     /// Strikes while the clients send, and now and then looks whether a request is lost.

@@ -23,7 +23,7 @@ fn most() -> usize {
 
 /// A data folder with a pool of the plain rule.
 fn pool() -> (tempfile::TempDir, TcpListener) {
-    let table = format!("name = \"detect\"\nmax = {}\nidle_seconds = 2\ncool_down_seconds = 4\n", most());
+    let table = format!("name = \"detect\"\nmax = {}\nidle_seconds = 8\ncool_down_seconds = 4\n", most());
     pools(&[table])
 }
 

@@ -35,7 +35,7 @@ impl Installation {
         let text = format!(
             "[elastic]\nlease_seconds = 5\n[crawl.services]\nwikidata = \"http://127.0.0.1:9\"\n\
              [[pool]]\nname = \"detect\"\nqueue = \"db:\"\nrule = \"one-per-message\"\nmax = {MAX}\n\
-             cool_down_seconds = 3\ndriver = \"kubernetes\"\n\
+             cool_down_seconds = 8\ndriver = \"kubernetes\"\n\
              [pool.kubernetes]\ndeployment = \"{DEPLOYMENT}\"\nnamespace = \"{NAMESPACE}\"\n\
              server = \"{}\"\ntoken_file = \"{}\"\n",
             cluster.url(),
@@ -59,7 +59,7 @@ impl Installation {
         let begun = Instant::now();
         while !is_so() {
             assert!(
-                begun.elapsed() < Duration::from_secs(60),
+                begun.elapsed() < Duration::from_secs(120),
                 "{what} did not come about: {:#?}",
                 self.cluster
             );

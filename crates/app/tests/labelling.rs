@@ -42,7 +42,7 @@ impl Site {
         let mut command = role(data, verb);
         let vision = self.vision.upstream.url();
         let settings = format!(
-            "[crawl]\nown_licence = \"CC0-1.0\"\n[label]\nvision_url = \"{vision}\"\n[worker]\nlease_seconds = 3\n"
+            "[crawl]\nown_licence = \"CC0-1.0\"\n[label]\nvision_url = \"{vision}\"\n[worker]\nlease_seconds = 12\n"
         );
         fs_err::write(data.join("site.toml"), settings).unwrap();
         let budget = self.budget.to_string();

@@ -63,7 +63,7 @@ pub(crate) fn request_city(server: &Server, name: &str) -> Value {
 
 /// The first lines of a city's stream of events, up to one that contains this text.
 pub(crate) fn events_until(server: &Server, city: &str, text: &str) -> String {
-    events_within(server, city, text, Duration::from_secs(30))
+    events_within(server, city, text, Duration::from_secs(90))
 }
 
 /// The same, of something that takes longer.

@@ -88,7 +88,7 @@ fn a_server_hears_of_pictures_whose_clients_did_not_wait() {
     let installation = installation(&url);
     let tier = installation.tier();
     let later: Value = block_on(async {
-        let (client, wait) = (reqwest::Client::new(), Duration::from_millis(300));
+        let (client, wait) = (reqwest::Client::new(), Duration::from_secs(5));
         let sent = send_picture(&client, &tier.url("/v1/detect"), "test_0.png", coloured(100), wait).await;
         let answer = sent.unwrap();
         assert_eq!(answer.status(), 202);

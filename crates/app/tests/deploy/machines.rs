@@ -88,7 +88,7 @@ fn i10_keda_asks_the_database_for_what_waits() {
     let picture = sightscan_testkit::tiny::plain_picture([1, 2, 3], 64, 64);
     let status = block_on(async {
         let request =
-            reqwest::Client::new().post(tier.url("/v1/detect")).header("x-sightscan-deadline-ms", "200");
+            reqwest::Client::new().post(tier.url("/v1/detect")).header("x-sightscan-deadline-ms", "5000");
         request.body(picture).send().await.unwrap().status().as_u16()
     });
     assert_eq!(status, 202, "it waits: nobody looks");

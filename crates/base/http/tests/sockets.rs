@@ -240,7 +240,7 @@ async fn an_open_event_stream_ends_when_the_server_stops() {
     server.stop.send(()).unwrap();
     assert_eq!(answer.chunk().await.unwrap(), None, "it ends in good order");
     assert_eq!(server.stopped.await.unwrap(), Stopped { cut_off: 0 });
-    assert!(begun.elapsed() < Duration::from_secs(10), "before the limit of the drain");
+    assert!(begun.elapsed() < Duration::from_secs(25), "before the limit of the drain");
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ pub async fn a_released_message_comes_again_after_its_pause(broker: Arc<dyn Brok
     let second = receive_one(&*queue, LONG).await;
     assert_eq!((second.body.as_str(), second.receives), ("work", 2));
     let released = Instant::now();
-    queue.release(&second.receipt, 2 * SHORT).await.expect("it is released");
+    queue.release(&second.receipt, 6 * SHORT).await.expect("it is released");
     nothing_comes(&*queue).await;
     let third = receive_one(&*queue, LONG).await;
     assert_eq!(third.receives, 3);

@@ -38,6 +38,7 @@ async fn crawl(url: &str, folder: &Path, number: &str) {
     let warehouse = warehouse(database, &folder.join("blobs"));
     fs_err::write(folder.join(number), "").unwrap();
     while !folder.join(GO).exists() {
+        assert!(folder.exists(), "whoever asked for it is gone");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     for index in 0..CITIES {

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use sightscan_experiment::{Config, Dialect, Event, Load, Pace, Summary};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
 use crate::server::{Server, folder, run, watch};
@@ -85,7 +85,10 @@ async fn broken_exchanges_are_told_by_kind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_there_and_no_answer_in_time_are_told_by_kind() {
     let folder = folder(3);
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // It has the port, so that nobody else gets it, and does not listen.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let free = silent.local_addr().unwrap();
     let refused = run(Config::new(format!("http://{free}/"), folder.path())).await;
     assert_eq!(refused.failures["connect"].count, 3, "{refused}");
     assert!(refused.failures["connect"].example.as_ref().unwrap().contains("refused"), "{refused}");
@@ -97,9 +100,13 @@ async fn nobody_there_and_no_answer_in_time_are_told_by_kind() {
     assert!(late.wall_s >= 0.3, "{late}");
 }
 
-/// A course run against a server that takes 20 ms and, if wanted, is killed after 20 answers.
+/// A course run against a server that takes 20 ms and, if wanted, is killed after 20 answers, and gives no more than 24.
 async fn course_run(dialect: Dialect, kill: bool) -> Summary {
-    let handler = post(|| async {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let handler = post(move || async move {
+        if kill && asked.fetch_add(1, Ordering::Relaxed) >= 24 {
+            std::future::pending::<()>().await;
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
         r#"{"objects": []}"#
     });

@@ -71,7 +71,7 @@ fn plan(pictures: &tempfile::TempDir, allow_failures: bool) -> Plan {
         dialect: Dialect::V1,
         requests: None,
         warm_up: 1,
-        timeout_s: 10.0,
+        timeout_s: 60.0,
         allow_failures,
     };
     Plan { matrix: Matrix { workers: vec![1, 3], threads: vec![1, 4], repeats: 2 }, method }

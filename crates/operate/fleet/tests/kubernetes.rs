@@ -44,8 +44,8 @@ impl Stage {
 
     fn driver(&self, max: usize) -> KubernetesDriver {
         let (driver, kubernetes) = (DriverKind::Kubernetes, Some(self.settings()));
-        KubernetesDriver::new(&PoolConfig { driver, kubernetes, max, ..PoolConfig::default() }, |_| None)
-            .unwrap()
+        let config = PoolConfig { driver, kubernetes, max, ..PoolConfig::default() };
+        KubernetesDriver::new(&config, |_| None).unwrap().with_patience(PATIENCE)
     }
 
     fn deployment(&self) -> Deployment {
@@ -203,6 +203,7 @@ async fn marks_are_set_before_the_scale_is_lowered_and_taken_back_when_they_mean
 async fn a_worker_that_does_not_answer_is_not_ended() {
     let stage = Stage::new();
     let (driver, ids) = stage.idle(2).await;
+    let driver = driver.with_patience(Duration::from_secs(1));
     stage.says(&ids[0], pod::SILENT);
     stage.says(&ids[1], "<html>");
     assert!(are_all(&driver.members().await.unwrap(), State::Busy, 2));
@@ -397,19 +398,27 @@ async fn a_watch_that_is_too_late_begins_anew() {
 
 #[tokio::test]
 async fn pods_that_do_not_become_ready_are_told_with_the_reason() {
-    let soon = Duration::from_millis(1500);
     let stage = Stage::new();
     let deployment = stage.deployment();
     stage.cluster.lose_image(true);
-    let told = deployment.scale_to(1, soon).await.unwrap_err().to_string();
-    assert!(told.contains("of 1 pods") && told.contains("ImagePullBackOff"), "{told}");
+    let told = told_in_the_end(&deployment, 1, &["of 1 pods", "ImagePullBackOff"]).await;
     assert!(told.contains(&stage.cluster.pods()[0].place.name), "{told}");
     stage.cluster.lose_image(false);
     deployment.scale_to(1, PATIENCE).await.unwrap();
     stage.cluster.set_quota(Some(1));
-    let told = deployment.scale_to(3, soon).await.unwrap_err().to_string();
-    assert!(told.contains("only 1 pods are there") && told.contains("exceeded quota"), "{told}");
+    told_in_the_end(&deployment, 3, &["only 1 pods are there", "exceeded quota"]).await;
     let crashing = Stage::with(|options| options.command = Box::new(|_| std::process::Command::new("false")));
-    let told = crashing.deployment().scale_to(1, soon).await.unwrap_err().to_string();
-    assert!(told.contains("CrashLoopBackOff") && told.contains("Error"), "{told}");
+    told_in_the_end(&crashing.deployment(), 1, &["CrashLoopBackOff", "Error"]).await;
+}
+
+/// What is told of pods that do not become ready, once it says all of this: reasons come later than pods.
+async fn told_in_the_end(deployment: &Deployment, count: u32, words: &[&str]) -> String {
+    let begun = Instant::now();
+    loop {
+        let told = deployment.scale_to(count, Duration::from_millis(1500)).await.unwrap_err().to_string();
+        if words.iter().all(|word| told.contains(word)) {
+            return told;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{told}");
+    }
 }

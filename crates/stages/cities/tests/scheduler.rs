@@ -21,9 +21,9 @@ on_both_engines![
     w_c1_an_idle_system_starts_nothing,
 ];
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const PACE: Pace = Pace {
-    leadership: Duration::from_secs(2),
+    leadership: Duration::from_secs(8),
     sign: Duration::from_millis(50),
     first_retry: Duration::from_millis(10),
 };

@@ -21,7 +21,7 @@ use sightscan_testkit::upstreams::{Upstream, World};
 const OF_EACH: u64 = 28;
 
 /// What has not appeared by then will not; a page that shows nothing new for a quarter of it has ended.
-const PATIENCE: Duration = Duration::from_millis(2500);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Five sights with pictures that do not look alike.
 fn world() -> World {
@@ -62,10 +62,15 @@ fn fetching(upstreams: &[&Upstream]) -> FetchConfig {
 
 /// A browser that may go to these servers, with so many pages at once.
 fn browser(upstreams: &[&Upstream], pages: usize) -> Browser {
+    browser_of(upstreams, pages, PATIENCE)
+}
+
+/// One that waits no longer for what does not come.
+fn browser_of(upstreams: &[&Upstream], pages: usize, patience: Duration) -> Browser {
     let fetching = fetching(upstreams);
     let config = BrowserConfig {
         pages,
-        patience: PATIENCE,
+        patience,
         trusted_hosts: fetching.trusted_hosts.clone(),
         ..BrowserConfig::new(chromium())
     };

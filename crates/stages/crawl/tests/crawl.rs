@@ -128,6 +128,8 @@ async fn faulty_upstreams_and_kills_change_nothing(test: TestDatabase) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         running.abort();
+        // What it had begun has ended before the next one begins.
+        let _ = running.await;
     }
     let mut report = site.crawl(order).await;
     for _ in 0..50 {

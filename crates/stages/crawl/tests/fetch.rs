@@ -20,7 +20,7 @@ fn quick(trusted: &[&str]) -> FetchConfig {
     FetchConfig {
         user_agent: "SightScan/9 (https://example.org; a@example.org)".to_owned(),
         pace: Duration::ZERO,
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(60),
         back_off: Duration::from_millis(10),
         trusted_hosts: trusted.iter().map(|&host| host.to_owned()).collect(),
         ..FetchConfig::default()

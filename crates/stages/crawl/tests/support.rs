@@ -48,7 +48,7 @@ impl Site {
             user_agent: "SightScan/0 (tests; nobody@example.org)".to_owned(),
             pace: Duration::ZERO,
             back_off: Duration::from_millis(1),
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
             trusted_hosts: vec![self.wikimedia.upstream.host().to_owned()],
             ..FetchConfig::default()
         }

@@ -38,6 +38,9 @@ struct Installation {
     client: reqwest::Client,
 }
 
+/// A wait that nobody ends; long enough for a slow machine to put a picture into the queue meanwhile.
+const SHORT_MS: u64 = 3_000;
+
 struct Tier {
     handle: Handle,
     url: String,
@@ -57,7 +60,7 @@ impl Worker {
 
 impl Installation {
     async fn new() -> Self {
-        let config = elastic::Config { lease_seconds: 2, ..elastic::Config::default() };
+        let config = elastic::Config { lease_seconds: 20, ..elastic::Config::default() };
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { database: TestDatabase::sqlite().await, folder: tempfile::tempdir().unwrap(), config, client }
     }
@@ -162,7 +165,7 @@ async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(20), wait).await.is_ok(), "{what} did not come about");
+    assert!(tokio::time::timeout(Duration::from_secs(60), wait).await.is_ok(), "{what} did not come about");
 }
 
 fn names(bucket: &Path) -> Vec<String> {
@@ -220,7 +223,7 @@ async fn the_same_api_answers_the_same_through_a_queue() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i04_pictures_of_any_size_travel_by_their_key_and_small_ones_in_the_message_too() {
     let installation = Installation::new().await;
-    let tier = installation.tier_with(Config { deadline_ms: 100, ..Config::default() }).await;
+    let tier = installation.tier_with(Config { deadline_ms: SHORT_MS, ..Config::default() }).await;
     let large: Vec<u8> =
         (0..400_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     for (name, bytes) in [("small.png", picture()), ("large.bin", large.clone())] {
@@ -359,21 +362,24 @@ async fn i09_labels_are_stored_as_each_years_course_asks_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i14_without_workers_the_wait_ends_with_an_address_that_tells_once_there_are() {
     let installation = Installation::new().await;
-    let tier = installation.tier_with(Config { deadline_ms: 200, ..Config::default() }).await;
-    let answer = installation.detect(&tier, "a.png", picture()).await;
+    let tier = installation.tier_with(Config { deadline_ms: SHORT_MS, ..Config::default() }).await;
+    // Clients of the course take every 2xx for an answer.
+    let course = json!({"id": "7", "image": encoded(&picture())}).to_string();
+    let (answer, late, (status, text)) = tokio::join!(
+        installation.detect(&tier, "a.png", picture()),
+        installation.client.post(format!("{}{COURSE}", tier.url)).body(course).send(),
+        installation.upload(&tier, "myfile", "b.png", picture()),
+    );
     assert_eq!(answer.status(), 202);
     let address = answer.headers()["location"].to_str().unwrap().to_owned();
     let accepted: Value = answer.json().await.unwrap();
     assert_eq!(accepted["requests"][0]["status"], address.as_str());
-    let status = installation.get(format!("{}{address}", tier.url)).await;
-    assert_eq!((&status["state"], &status["name"]), (&json!("accepted"), &json!("a.png")));
-    // Clients of the course take every 2xx for an answer.
-    let course = json!({"id": "7", "image": encoded(&picture())}).to_string();
-    let late = installation.client.post(format!("{}{COURSE}", tier.url)).body(course).send().await.unwrap();
+    let late = late.unwrap();
     assert!(late.headers()["location"].to_str().unwrap().starts_with("/v1/requests/"));
     assert_eq!(problem(late).await, (504, "deadline".into()));
-    let (status, text) = installation.upload(&tier, "myfile", "b.png", picture()).await;
     assert!(status == 202 && text.starts_with("/v1/requests/"), "{status} {text}");
+    let status = installation.get(format!("{}{address}", tier.url)).await;
+    assert_eq!((&status["state"], &status["name"]), (&json!("accepted"), &json!("a.png")));
     // Any web tier tells.
     let other = installation.tier().await;
     let events = installation.client.get(format!("{}{address}/events", other.url)).send().await.unwrap();
@@ -429,7 +435,8 @@ async fn a_message_that_cannot_be_read_is_a_dead_letter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_kept_as_long_as_the_picture_is_looked_at() {
-    let installation = Installation::new().await;
+    let mut installation = Installation::new().await;
+    installation.config.lease_seconds = 5;
     let tier = installation.tier().await;
     let looks = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&looks);
@@ -437,7 +444,7 @@ async fn a_lease_is_kept_as_long_as_the_picture_is_looked_at() {
     let slow = workers(move |work| {
         if !is_canary(work) {
             counted.fetch_add(1, Ordering::Relaxed);
-            std::thread::sleep(Duration::from_secs(4));
+            std::thread::sleep(Duration::from_secs(10));
         }
         nothing_found()
     });
@@ -511,7 +518,7 @@ async fn a_queue_that_does_not_answer_is_not_an_empty_one() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!worker.running.is_finished(), "it waits for the queue");
     doubtful.recover();
-    let ended = tokio::time::timeout(Duration::from_secs(20), worker.running).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), worker.running).await;
     assert_eq!(ended.unwrap().unwrap(), WorkerSummary::default(), "then there is nothing to do");
 }
 
@@ -519,7 +526,7 @@ async fn a_queue_that_does_not_answer_is_not_an_empty_one() {
 async fn a_result_that_was_damaged_is_given_up_and_not_read_for_ever() {
     let mut installation = Installation::new().await;
     installation.config.max_receives = 1;
-    let tier = installation.tier_with(Config { deadline_ms: 100, ..Config::default() }).await;
+    let tier = installation.tier_with(Config { deadline_ms: SHORT_MS, ..Config::default() }).await;
     let answer = installation.detect(&tier, "a.png", picture()).await;
     assert_eq!(answer.status(), 202);
     let told: Value = answer.json().await.unwrap();
@@ -548,7 +555,7 @@ async fn a_name_comes_back_however_long_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drawn_picture_is_told_at_the_address_too() {
     let installation = Installation::new().await;
-    let tier = installation.tier_with(Config { deadline_ms: 100, ..Config::default() }).await;
+    let tier = installation.tier_with(Config { deadline_ms: SHORT_MS, ..Config::default() }).await;
     let url = format!("{}/v1/detect?annotate=png", tier.url);
     let answer = installation.client.post(url).body(picture()).send().await.unwrap();
     let address = answer.headers()["location"].to_str().unwrap().to_owned();
@@ -565,8 +572,12 @@ async fn a_drawn_picture_is_told_at_the_address_too() {
 async fn a_client_that_leaves_leaves_a_result() {
     let installation = Installation::new().await;
     let tier = installation.tier().await;
-    let asking = installation.detect(&tier, "a.png", picture());
-    assert!(tokio::time::timeout(Duration::from_millis(300), asking).await.is_err(), "it has left");
+    let asking =
+        tokio::spawn(installation.client.post(format!("{}/v1/detect", tier.url)).body(picture()).send());
+    let queue = installation.queue().await;
+    until("it is sent", async || queue.depth().await.unwrap().waiting == 1).await;
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled(), "it has left");
     let worker = installation.worker().await;
     let results = installation.folder.path().join("results");
     until("there is a result", async || names(&results).len() == 1).await;
@@ -577,15 +588,16 @@ async fn a_client_that_leaves_leaves_a_result() {
 async fn i12_a_worker_ends_by_itself_when_there_is_nothing_to_do_and_not_before() {
     let installation = Installation::new().await;
     let tier = installation.tier().await;
-    let limit = Duration::from_millis(1500);
+    let limit = Duration::from_secs(6);
     let start = |config, model| Detection::start(config, vec![model]).unwrap();
     let worker = installation.worker_of(start, Some(limit)).await;
     for _ in 0..3 {
         assert_eq!(installation.detect(&tier, "a.png", picture()).await.status(), 200);
-        tokio::time::sleep(limit / 3).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(!worker.running.is_finished());
     }
-    let summary = tokio::time::timeout(4 * limit, worker.running).await.expect("it ends").unwrap();
+    let summary =
+        tokio::time::timeout(Duration::from_secs(60), worker.running).await.expect("it ends").unwrap();
     assert_eq!(summary.done, 3);
 }
 

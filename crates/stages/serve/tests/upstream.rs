@@ -7,7 +7,7 @@ use sightscan_http::axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header
 use sightscan_http::axum::response::IntoResponse;
 use sightscan_http::axum::{Json, Router};
 use sightscan_serve::Config;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 use crate::support::*;
@@ -119,7 +119,10 @@ async fn errors_are_passed_on_in_their_words_and_redirections_are_not_followed()
 
 #[tokio::test]
 async fn a_server_that_is_away_is_told_and_too_large_a_body_is_refused() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // It has the port, so that nobody else gets it, and does not listen.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let gone = silent.local_addr().unwrap();
     let server = laptop(&format!("http://{gone}")).await;
     assert_eq!(problem(server.get("/v1/cities").await).await, (503, "unavailable".into()));
     let mut serving = JoinSet::new();

@@ -33,7 +33,7 @@ impl Trial {
         config.sources = sources.iter().map(|source| (*source).to_owned()).collect();
         let url = || self.search.upstream.url().to_owned().try_into().ok();
         (config.services.google_images, config.services.pinterest) = (url(), url());
-        Config { patience_seconds: 3, contact: Some("nobody@example.org".to_owned()), ..config }
+        Config { patience_seconds: 8, contact: Some("nobody@example.org".to_owned()), ..config }
     }
 
     fn crawler(&self, sources: &[&str], google: Google) -> Crawler {

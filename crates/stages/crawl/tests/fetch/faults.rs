@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sightscan_testkit::upstreams::{Answer, Upstream};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use super::servers::{Moody, raw};
 use super::{at, failed, fetcher, picture, refused};
@@ -115,9 +115,10 @@ async fn a_service_says_why_it_does_not_answer_and_no_error_tells_the_key() {
 
 #[tokio::test]
 async fn a_host_that_nobody_answers_for_may_be_there_later() {
-    let free = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let host = free.local_addr().unwrap().to_string();
-    drop(free);
+    // It has the port, so that nobody else gets it, and does not listen.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let host = silent.local_addr().unwrap().to_string();
     let url = format!("http://{host}/a.png?key=1").parse().unwrap();
     let told = failed(fetcher(&[&host]).picture(&url).await);
     assert!(told.contains("robots.txt is not known: cannot be reached"), "{told}");

@@ -22,7 +22,7 @@ async fn w_c24_answers_without_end_are_given_up_in_time() {
         let begun = Instant::now();
         let told = failed(Fetcher::new(config).unwrap().picture(&server.url()).await);
         assert!(told.ends_with("no answer in time"), "{told}");
-        assert!(begun.elapsed() >= second / 2 && begun.elapsed() < 10 * second, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() >= second / 2 && begun.elapsed() < 60 * second, "{:?}", begun.elapsed());
     }
 }
 
