@@ -241,16 +241,48 @@ fn is_code(line: &str) -> bool {
 }
 
 fn count_lines(folder: &Path) -> usize {
+    texts(folder).iter().map(|text| text.lines().filter(|line| is_code(line)).count()).sum()
+}
+
+/// What the files in a folder and those in it hold.
+fn texts(folder: &Path) -> Vec<String> {
     let entries = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
-        .map(|path| {
-            if path.is_dir() {
-                count_lines(&path)
-            } else {
-                fs_err::read_to_string(path).unwrap().lines().filter(|line| is_code(line)).count()
-            }
-        })
-        .sum()
+        .flat_map(
+            |path| if path.is_dir() { texts(&path) } else { vec![fs_err::read_to_string(path).unwrap()] },
+        )
+        .collect()
+}
+
+/// The names in the document about HTTP of the types in a source.
+fn schemas(source: &str) -> impl Iterator<Item = &str> {
+    let word = |text: &'static str, line| {
+        let (_, rest) = str::split_once(line, text)?;
+        rest.split(|next: char| !next.is_alphanumeric()).next()
+    };
+    let derived = |line: &&str| line.starts_with("#[derive(") && line.contains("ToSchema");
+    let mut lines = source.lines().map(str::trim);
+    std::iter::from_fn(move || {
+        lines.by_ref().find(derived)?;
+        let named = |line| word("schema(as = ", line).or(word("struct ", line)).or(word("enum ", line));
+        lines.by_ref().find_map(named)
+    })
+}
+
+#[test]
+fn w_c47_each_schema_has_a_name_of_its_own() {
+    let metadata = metadata();
+    let sources = ours(&metadata)
+        .into_values()
+        .flat_map(|package| texts(package.manifest_path.parent().unwrap().join("src").as_std_path()));
+    let (mut names, mut twice) = (BTreeSet::new(), Vec::new());
+    for source in sources {
+        twice.extend(schemas(&source).map(str::to_owned).filter(|name| !names.insert(name.clone())));
+    }
+    assert_eq!(twice, [""; 0], "of two types of one name the document has but one: say `#[schema(as = …)]`");
+    assert!(names.len() > 50 && names.contains("RequestStatus"), "{names:?}");
+    let source = "#[derive(ToSchema)]\nstruct A {\n#[derive(Debug)]\nenum B {\n#[derive(ToSchema)]\n#[schema(as = C)]\nstruct D";
+    assert_eq!(schemas(source).collect::<Vec<_>>(), ["A", "C"]);
 }
 
 /// The files in the walkthrough that are not there, and the names beside them that these files do not hold.

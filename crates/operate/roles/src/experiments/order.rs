@@ -22,6 +22,7 @@ const PROCESSORS: std::ops::RangeInclusive<f64> = 0.05..=64.0;
 /// An experiment that is asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ExperimentOrder)]
 pub(super) struct Order {
     /// The city whose pictures are sent, and whose live model looks at them.
     pub(super) city: Slug,

@@ -73,6 +73,7 @@ pub(super) struct Progress {
 
 /// A box: relative to the image, from its top left corner.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = LabelBoxItem)]
 pub(super) struct BoxItem {
     /// What is in it.
     pub(super) label: String,

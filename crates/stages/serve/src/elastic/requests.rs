@@ -70,6 +70,7 @@ pub(crate) fn accepted(later: &[DetectionId]) -> impl IntoResponse + use<> {
 
 /// What became of a picture.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = RequestStatus)]
 pub(crate) struct Status {
     /// Its id.
     #[schema(value_type = String, format = "uuid")]
