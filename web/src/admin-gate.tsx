@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { askAdmin, enter, leave, token } from "./admin";
 import { Refused } from "./api";
 import { texts } from "./language";
+import { told } from "./told";
 
 /** Who is allowed in is asked with a request that only they may make. */
 export function AdminGate({ probe, children }: { probe: string; children: ComponentChildren }) {
@@ -32,7 +33,7 @@ export function AdminGate({ probe, children }: { probe: string; children: Compon
   const why = (error: unknown) => {
     if (error instanceof Refused && error.status === 401) return admin.wrong;
     // Such as too many wrong tokens: whether this one is right is not known.
-    return error instanceof Error ? error.message : String(error);
+    return told(error);
   };
   return (
     <main>

@@ -1,8 +1,7 @@
 /** What the server says, asked for again and again while somebody looks. */
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { Unreachable } from "./api";
-import { texts } from "./language";
+import { told } from "./told";
 
 export interface Asked<T> {
   /** The newest answer; it stays while later ones fail. */
@@ -44,12 +43,6 @@ export function useAsked<T>(ask: () => Promise<T>, everyMs?: number, key?: unkno
     };
   }, [key, everyMs]);
   return { value: value.value, failure: failure.value, again: () => again.current() };
-}
-
-/** An error in words. */
-export function told(error: unknown): string {
-  if (error instanceof Unreachable) return texts.value.control.unreachable;
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Does something every so often while the page is visible, and when it is shown again; returns how to end that. */

@@ -96,11 +96,21 @@ describe("every page", needsData, () => {
   });
 
   test("a browser that speaks German gets German, and whoever chooses a language keeps it", async () => {
-    const context = await profile(browser, { locale: "de-DE" });
+    const context = await profile(browser, { locale: "de-DE", serviceWorkers: "block" });
     const page = await context.newPage();
     await page.goto(server.url);
     await page.getByRole("heading", { name: "Welche Sehenswürdigkeit ist das?" }).waitFor();
     assert.equal(await page.locator("html").getAttribute("lang"), "de");
+    const consent = page.getByText(/^Ich habe dieses Bild selbst aufgenommen/);
+    await consent.waitFor({ state: "attached" });
+    assert.equal(await consent.getAttribute("lang"), "de");
+    // Also what the server says in English.
+    const problem = { type: "urn:sightscan:problem:rate-limited", title: "rate limited", status: 429, detail: "too many requests" };
+    const headers = { "content-type": "application/problem+json" };
+    await page.route("**/v1/cities", (route) => route.fulfill({ status: 429, headers, body: JSON.stringify(problem) }));
+    await page.getByLabel("Name der Stadt").fill("Bremen");
+    await page.getByRole("button", { name: "Stadt hinzufügen" }).click();
+    await page.getByText("zu viele Anfragen; bitte etwas warten").waitFor();
     await page.getByLabel("Sprache").selectOption("en");
     await page.reload();
     await page.getByRole("heading", { name: "Which sight is that?" }).waitFor();

@@ -2,7 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { post } from "../api";
-import { told } from "../asked";
+import { told } from "../told";
 
 export interface Deed {
   isBusy: boolean;

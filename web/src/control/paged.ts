@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { askAdminJson } from "../admin";
 import type { Page } from "../api";
-import { told } from "../asked";
+import { told } from "../told";
 
 export interface Paged<T> {
   items: readonly T[];

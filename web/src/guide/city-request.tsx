@@ -4,6 +4,7 @@ import { askJson, post, Refused, type CityDetails, type Place } from "../api";
 import { choose, refresh } from "../cities";
 import { texts } from "../language";
 import { note } from "../log";
+import { told } from "../told";
 
 type Answer =
   | { kind: "counted"; outcome: CityDetails }
@@ -120,7 +121,7 @@ async function ordered(text: string, place: number | null): Promise<Answer> {
 }
 
 function refused(error: unknown): Answer {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = told(error);
   if (!(error instanceof Refused)) return { kind: "failed", why };
   const nearest = (error.body as { nearest?: readonly Nearest[] }).nearest ?? [];
   if (error.slug === "unknown-place") return { kind: "unknown", nearest };

@@ -7,6 +7,7 @@ import { bytes } from "../numbers";
 import { note } from "../log";
 import { situation, wish, wished, type Where } from "../place";
 import { canStore, cancel, download, downloading, remove, type Stored } from "../store";
+import { plain, told } from "../told";
 import { seen } from "./looking";
 
 /** From here on people wait for an answer. */
@@ -83,8 +84,8 @@ function Offer({ name, model, isUpdate }: { name: string; model: Model; isUpdate
     download(slug, name, model)
       .catch((error: unknown) => {
         if (error instanceof DOMException && error.name === "AbortError") return;
-        failure.value = String(error instanceof Error ? error.message : error);
-        note(`the download of ${name} failed: ${failure.value}`, "error");
+        failure.value = told(error);
+        note(`the download of ${name} failed: ${plain(error)}`, "error");
       });
   };
   return (

@@ -9,17 +9,17 @@ export function Donation() {
   useEffect(() => {
     if (isTaken) void donating.load();
   }, [isTaken]);
-  if (donating.consent.value === null) return null;
+  if (donating.shown.value === null) return null;
   return (
     <section class="donation">
-      <Agreement consent={donating.consent.value} />
+      <Agreement consent={donating.shown.value} />
       {donating.failure.value !== null && <p role="alert" class="problem">{donating.failure.value}</p>}
       <Given />
     </section>
   );
 }
 
-function Agreement({ consent }: { consent: donating.Consent }) {
+function Agreement({ consent }: { consent: donating.Text & { language: string } }) {
   const { donation } = texts.value;
   return (
     <>
@@ -33,7 +33,7 @@ function Agreement({ consent }: { consent: donating.Consent }) {
       </label>
       <details open={donating.isAgreed.value}>
         <summary>{donation.what}</summary>
-        <p lang="en">{consent.text}</p>
+        <p lang={consent.language}>{consent.text}</p>
       </details>
       {donating.isAgreed.value && (
         <label class="check">

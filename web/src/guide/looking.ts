@@ -10,6 +10,7 @@ import { note } from "../log";
 import { spoken } from "../names";
 import { isReady, situation, where } from "../place";
 import * as store from "../store";
+import { plain, told } from "../told";
 import * as camera from "./camera";
 import { give } from "./donating";
 
@@ -136,7 +137,7 @@ async function lookAtPicture(mine: number, { name, file, bitmap }: Picture): Pro
     await look(mine, { isLive: false, file: async () => file, pixels: () => createImageBitmap(bitmap) });
     if (city !== null && mine === run) void give(file, name, city);
   } catch (error) {
-    if (mine === run) told(error);
+    if (mine === run) tell(error);
   }
 }
 
@@ -154,7 +155,7 @@ async function lookAtCamera(mine: number): Promise<void> {
       if (mine === run) succeeded();
     } catch (error) {
       if (mine !== run) break;
-      told(error);
+      tell(error);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }
@@ -193,10 +194,9 @@ async function look(mine: number, view: View): Promise<void> {
   note(texts.value.debug.took(Math.round(found.latency)));
 }
 
-function told(error: unknown): void {
-  note(error instanceof Error ? error.message : String(error), "error");
-  if (error instanceof Unreachable) failure.value = texts.value.detection.lost;
-  else failure.value = error instanceof Error ? error.message : String(error);
+function tell(error: unknown): void {
+  note(plain(error), "error");
+  failure.value = error instanceof Unreachable ? texts.value.detection.lost : told(error);
 }
 
 // Another city, or another place to look: what was seen is not about it, nor is what is on its way.

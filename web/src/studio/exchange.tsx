@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { askAdmin, askAdminJson } from "../admin";
 import { Unreachable } from "../api";
-import { told } from "../asked";
+import { told } from "../told";
 import { texts } from "../language";
 import { bytes, number } from "../numbers";
 import { save } from "../save";

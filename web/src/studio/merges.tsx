@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { askAdminJson } from "../admin";
 import { post } from "../api";
-import { told } from "../asked";
+import { told } from "../told";
 import { texts } from "../language";
 import { reviewer } from "./session";
 

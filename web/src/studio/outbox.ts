@@ -4,6 +4,7 @@ import { askAdminJson } from "../admin";
 import { post, Refused } from "../api";
 import { note } from "../log";
 import { savedList } from "../saved";
+import { told } from "../told";
 import type { Labelled } from "./boxes";
 
 export type Verdict = "accept" | "correct" | "negative" | "reject" | "skip";
@@ -64,7 +65,7 @@ async function sendAll(): Promise<Written | null> {
         continue;
       }
       written = null;
-      refused.value = error.message;
+      refused.value = told(error);
       note(`a review of ${next.image} was refused: ${error.message}`, "warn");
       drop(next);
     }

@@ -2,7 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import { askAdmin, askAdminJson } from "../admin";
 import { post } from "../api";
-import { told } from "../asked";
+import { told } from "../told";
 import { note } from "../log";
 import { begun, changed, type Edited, type History, type Labelled, redone, undone } from "./boxes";
 import { savedList } from "../saved";

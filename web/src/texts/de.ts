@@ -10,6 +10,25 @@ export const de: Texts = {
   close: "Schließen",
   ok: "OK",
   cancel: "Abbrechen",
+  unreachable: "der Server ist nicht zu erreichen",
+  problems: {
+    "body-timeout": "das Hochladen hat zu lange gedauert",
+    "body-too-large": "die Datei ist zu groß",
+    busy: "der Server hat gerade zu viel zu tun; gleich noch einmal versuchen",
+    "consent-required": "der Text der Einwilligung ist inzwischen ein anderer; bitte die Seite neu laden",
+    deadline: "die Antwort kam nicht rechtzeitig; gleich noch einmal versuchen",
+    internal: "auf dem Server ist etwas schiefgegangen; bitte noch einmal versuchen",
+    "not-a-picture": "das ist kein Bild; es gehen JPEG, PNG, WebP, GIF, BMP und TIFF",
+    "picture-too-large": "das Bild hat zu viele Pixel; bitte verkleinern",
+    "rate-limited": "zu viele Anfragen; bitte etwas warten",
+    unauthorized: "das darf nur die Verwaltung",
+    unavailable: "der Server kann gerade nicht; gleich noch einmal versuchen",
+    "undecodable-picture": "das Bild ist beschädigt oder von einer Art, die hier nicht gelesen werden kann",
+    "unknown-city": "diese Stadt gibt es hier nicht",
+    "unknown-donation": "diese Spende gibt es nicht mehr",
+    "unknown-image": "dieses Bild gibt es nicht mehr",
+    "unknown-model": "für diese Stadt ist gerade kein Modell da",
+  },
 
   guide: {
     title: "Welche Sehenswürdigkeit ist das?",
@@ -247,7 +266,6 @@ export const de: Texts = {
     title: "Leitstand",
     tabs: { label: "Seiten des Leitstands", cities: "Städte", jobs: "Aufträge", pools: "Pools", experiments: "Experimente" },
     asked: "Die neueste Antwort ist nicht angekommen",
-    unreachable: "der Server ist nicht zu erreichen",
     more: "Mehr zeigen",
     no: "Nein",
     chart: {

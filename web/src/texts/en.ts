@@ -9,6 +9,9 @@ export const en = {
   close: "Close",
   ok: "OK",
   cancel: "Cancel",
+  unreachable: "the server cannot be reached",
+  /** By the end of a problem's type (docs/errors.md); the server itself speaks English, and of others only it knows more. */
+  problems: {} as Readonly<Record<string, string>>,
 
   guide: {
     title: "Which sight is that?",
@@ -255,7 +258,6 @@ export const en = {
     title: "Control room",
     tabs: { label: "Pages of the control room", cities: "Cities", jobs: "Jobs", pools: "Pools", experiments: "Experiments" },
     asked: "The newest answer did not arrive",
-    unreachable: "the server cannot be reached",
     more: "Show more",
     no: "No",
     chart: {

@@ -13,17 +13,43 @@ use crate::Cities;
 use crate::error::{Error, Result, retried};
 use crate::requester::Requester;
 
-/// The version of [`TEXT`]. Who changes the text gives it a new version: consents remember what was agreed to.
-pub const VERSION: &str = "2026-11-2";
+/// What a donor agrees to, in one language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentText {
+    /// The language: its code in ISO 639-1.
+    pub language: &'static str,
+    /// Its version. Who changes a text gives it a new one: consents remember what was agreed to.
+    pub version: &'static str,
+    /// The text.
+    pub text: &'static str,
+}
 
-/// What a donor agrees to.
-pub const TEXT: &str = "\
+/// What donors agree to, by language, English first. All say the same.
+pub const TEXTS: [ConsentText; 2] = [
+    ConsentText {
+        language: "en",
+        version: "2026-11-3",
+        text: "\
 I took this picture myself or may pass it on, and keep my rights in it. I give SightScan a free licence, \
 which I can end at any time, to keep it, have a person look at it, and train detectors of the city's sights \
 with it. SightScan takes out everything that the file says about me, my camera and where I was; it keeps the \
 picture itself, the time of the donation, and a keyed hash of my network address, and shows the picture to \
 nobody but its administrators. I get a link by which I can delete the picture at any time; models that were \
-trained with it are then marked.";
+trained with it are then marked.",
+    },
+    ConsentText {
+        language: "de",
+        version: "2026-11-3-de",
+        text: "\
+Ich habe dieses Bild selbst aufgenommen oder darf es weitergeben, und behalte meine Rechte daran. Ich erlaube \
+SightScan unentgeltlich und so lange, bis ich es widerrufe, es aufzubewahren, von einem Menschen ansehen zu \
+lassen und mit ihm Programme zu trainieren, die Sehenswürdigkeiten der Stadt erkennen. SightScan entfernt \
+alles, was die Datei über mich, meine Kamera und meinen Standort verrät; es behält das Bild selbst, den \
+Zeitpunkt der Spende und einen mit einem geheimen Schlüssel gebildeten Hashwert meiner Netzwerkadresse, und \
+zeigt das Bild niemandem außer denen, die es verwalten. Ich bekomme einen Link, mit dem ich das Bild jederzeit \
+löschen kann; Modelle, die mit ihm trainiert wurden, werden dann gekennzeichnet.",
+    },
+];
 
 /// The text by which the first clients asked.
 pub const CHECKBOX: &str = "Help improving SightScan's detection quality";

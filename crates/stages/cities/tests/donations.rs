@@ -93,6 +93,13 @@ async fn w_l3_consent_is_recorded_versioned_and_revocable(test: TestDatabase) {
     for consent in [None, Some("yes".to_owned()), Some(String::new())] {
         problem(give(&site, "berlin", picture(1), consent).await, 422, "consent-required").await;
     }
+    let german = site.json("/v1/consent").await["translations"][0].clone();
+    assert!(german["language"] == "de" && german["text"].as_str().unwrap().contains("löschen"), "{german}");
+    let shown = german["version"].as_str().unwrap().to_owned();
+    let answer: Value = give(&site, "berlin", picture(3), Some(shown)).await.json().await.unwrap();
+    let path = format!("/v1/images/{}", answer["image"].as_str().unwrap());
+    let detail: Value = site.admin(Method::GET, &path, None).await.json().await.unwrap();
+    assert_eq!(detail["origins"][0]["consent"]["text_version"], german["version"], "the one that was shown");
     let (id, link) = given(&site, picture(1)).await;
     let (_, other) = given(&site, picture(2)).await;
     let path = format!("/v1/images/{id}");

@@ -20,12 +20,26 @@ use super::files;
 use super::problems::{DonationProblems, LimitProblems, WithdrawalProblems};
 use super::upload::Form;
 use crate::Cities;
-use crate::donations::{Consent, TEXT, VERSION};
+use crate::donations::{Consent, ConsentText, TEXTS};
 use crate::error::Result;
 
 /// What a donor has to agree to.
 #[derive(Debug, Serialize, ToSchema)]
-struct ConsentText {
+struct ConsentTexts {
+    /// Of the text in English: to be sent as `consent` with a donation.
+    version: &'static str,
+    /// To be shown to the donor, in English.
+    text: &'static str,
+    /// The same in other languages; whoever shows one of them sends its version.
+    translations: Vec<Translation>,
+}
+
+/// What a donor has to agree to, in another language.
+#[derive(Debug, Serialize, ToSchema)]
+struct Translation {
+    /// Its code in ISO 639-1.
+    #[schema(example = "de")]
+    language: &'static str,
     /// To be sent as `consent` with a donation.
     version: &'static str,
     /// To be shown to the donor.
@@ -62,9 +76,11 @@ pub(super) fn changing() -> OpenApiRouter<Api> {
 
 /// Tells what donors have to agree to.
 #[utoipa::path(get, path = "/v1/consent", tag = "donations",
-    responses((status = 200, description = "the text that holds now", body = ConsentText), LimitProblems))]
-async fn consent() -> Json<ConsentText> {
-    Json(ConsentText { version: VERSION, text: TEXT })
+    responses((status = 200, description = "the text that holds now", body = ConsentTexts), LimitProblems))]
+async fn consent() -> Json<ConsentTexts> {
+    let [ConsentText { version, text, .. }, others @ ..] = TEXTS;
+    let translated = |ConsentText { language, version, text }| Translation { language, version, text };
+    Json(ConsentTexts { version, text, translations: others.map(translated).into() })
 }
 
 /// Takes a picture for a city that somebody has asked for. What its file says about the donor is taken out.
@@ -81,17 +97,18 @@ async fn donate(
 ) -> Result<impl IntoResponse, Problem> {
     let city = api.cities.find(&slug).await?;
     let form = Form::from_request(request, &api).await?;
-    let agreed = form.consent.as_deref() == Some(VERSION);
+    let agreed = TEXTS.iter().find(|text| form.consent.as_deref() == Some(text.version));
     let image = form
         .image
         .ok_or_else(|| Problem::new(Kind::Malformed, "the form has no field `image` with a picture"))?;
-    if !agreed {
+    let Some(agreed) = agreed else {
         let what = format!(
-            "show the donor the text of /v1/consent, and send its version as the field `consent`: {VERSION}"
+            "show the donor the text of /v1/consent, and send its version as the field `consent`: {}",
+            TEXTS[0].version
         );
         return Err(Problem::new(Kind::ConsentRequired, what));
-    }
-    let consent = Consent { kind: ConsentKind::Explicit, text_version: VERSION.to_owned() };
+    };
+    let consent = Consent { kind: ConsentKind::Explicit, text_version: agreed.version.to_owned() };
     let donation = api.cities.donate(&city, image, &consent, &api.cities.salt.requester(client)).await?;
     let receipt = Receipt { image: donation.image, delete: api.cities.deletion_path(&donation.token) };
     Ok((StatusCode::CREATED, [deletion_link(&api.cities, &donation.token)], Json(receipt)))
