@@ -1,6 +1,6 @@
 /** The administrator's token, and requests with it. */
 import { signal } from "@preact/signals";
-import { ask, Refused } from "./api";
+import { ask, json, Refused } from "./api";
 
 const KEY = "admin-token";
 
@@ -34,6 +34,5 @@ export async function askAdmin(path: string, init: RequestInit = {}): Promise<Re
 }
 
 export async function askAdminJson<T>(path: string, init?: RequestInit): Promise<T> {
-  const response = await askAdmin(path, init);
-  return (await response.json()) as T;
+  return await json<T>(await askAdmin(path, init));
 }

@@ -148,7 +148,8 @@ export async function askJson<T>(path: string, init?: RequestInit): Promise<T> {
   return await json<T>(await ask(path, init));
 }
 
-async function json<T>(response: Response): Promise<T> {
+/** What an answer says in JSON. */
+export async function json<T>(response: Response): Promise<T> {
   try {
     return (await response.json()) as T;
   } catch (error) {

@@ -85,10 +85,11 @@ let asked = 0;
 let heard = 0;
 
 /** Answers overtake each other: what was asked for earlier than what is known is not told any more. */
-function tell(turn: number, told: Known): void {
+function tell(turn: number, told: Known, trouble: string | null = null): void {
   if (turn < heard) return;
   heard = turn;
   known.value = told;
+  noteTrouble("server", trouble);
 }
 
 export async function refresh(): Promise<void> {
@@ -99,11 +100,10 @@ export async function refresh(): Promise<void> {
     // Who follows another server does not wait for it.
     if (known.value === null && !has.rooms) tell(turn, { ...ONLINE, features: has, cities: models.map(asCity), models });
     tell(turn, { ...ONLINE, features: has, cities: await cities(has, models), models });
-    noteTrouble("server", null);
   } catch (error) {
-    noteTrouble("server", String(error));
     const isNonsense = error instanceof Nonsense;
-    tell(turn, { features: NONE, cities: onDevice(), models: [], ...known.value, isOnline: false, isNonsense });
+    const before = { features: NONE, cities: onDevice(), models: [], ...known.value };
+    tell(turn, { ...before, isOnline: false, isNonsense }, String(error));
   }
 }
 

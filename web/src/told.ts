@@ -1,11 +1,12 @@
 /** Errors in words. */
-import { Refused, Unreachable } from "./api";
+import { Nonsense, Refused, Unreachable } from "./api";
 import { texts } from "./language";
 
 /** In the language of the app, as far as it has words for them; what only the server can say it says in English. */
 export function told(error: unknown): string {
-  const { unreachable, problems } = texts.value;
+  const { unreachable, nonsense, problems } = texts.value;
   if (error instanceof Unreachable) return unreachable;
+  if (error instanceof Nonsense) return nonsense;
   if (error instanceof Refused) return problems[error.slug] ?? error.message;
   return plain(error);
 }

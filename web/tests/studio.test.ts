@@ -226,6 +226,20 @@ describe("the studio", () => {
     await ended(seen);
   });
 
+  test("what was only selected is accepted as it was, also after the page was loaded again", async () => {
+    const seen = await entered();
+    const { page } = seen;
+    await page.keyboard.press("j");
+    await page.locator(".outline.selected").waitFor();
+    await page.reload();
+    const source = await shown(page);
+    assert.ok(await button(page, "Undo").isDisabled());
+    await page.keyboard.press("Enter");
+    await shown(page, source);
+    assert.deepEqual((await reviews(seen.reviewer)).map(({ verdict }) => verdict), ["accept"]);
+    await ended(seen);
+  });
+
   test("a box is moved and resized by mouse, and by arrows", async () => {
     const seen = await entered();
     const { page } = seen;

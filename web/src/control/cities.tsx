@@ -30,7 +30,7 @@ export function Cities() {
     <section>
       <h2>{words.title}</h2>
       <Trouble asked={asked} />
-      {cities.length > 0 && <Spent cities={cities} />}
+      <Spent budgets={cities.flatMap(({ budget }) => budget ?? [])} />
       <CitySearch label={texts.value.cities.search} cities={cities} wanted={wanted} />
       {asked.value !== null && found.length === 0 && (
         <p class="quiet" role="status">{cities.length === 0 ? words.empty : words.none}</p>
@@ -43,11 +43,12 @@ export function Cities() {
 }
 
 /** What labelling has cost so far, over all cities. */
-function Spent({ cities }: { cities: readonly Listed[] }) {
+function Spent({ budgets }: { budgets: readonly Calls[] }) {
   const { ofAll } = texts.value.control.cities;
+  if (budgets.length === 0) return null;
   return (
     <section aria-label={ofAll}>
-      <Budget of={sum(cities.flatMap(({ budget }) => budget ?? []))} />
+      <Budget of={sum(budgets)} />
     </section>
   );
 }

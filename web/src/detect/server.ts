@@ -2,7 +2,7 @@
  * Detection on the server. Cameras use one WebSocket: pictures out, reports in, one under way at a time. Single pictures, which may
  * be larger, and cameras where nothing lets WebSockets pass, are sent as requests.
  */
-import { ask, Refused, Unreachable, type Report } from "../api";
+import { ask, json, Refused, Unreachable, type Report } from "../api";
 import type { Detector, Seen, View } from "./detector";
 
 type Timed = Report & { timing_ms: Record<string, number> };
@@ -53,8 +53,7 @@ export class ServerDetector implements Detector {
   async #post(body: Blob): Promise<Timed> {
     const path = `/v1/detect?model=${encodeURIComponent(this.model)}`;
     const signal = AbortSignal.timeout(LIMIT_MS);
-    const response = await ask(path, { method: "POST", body, signal });
-    return (await response.json()) as Timed;
+    return await json<Timed>(await ask(path, { method: "POST", body, signal }));
   }
 
   async #send(socket: WebSocket, picture: Blob): Promise<Timed> {

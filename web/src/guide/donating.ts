@@ -1,7 +1,7 @@
 /** Giving a picture to the project: only with consent, once a picture, and to be taken back. */
 import { computed, signal } from "@preact/signals";
 import { ask, askJson, LARGE_MS } from "../api";
-import { language } from "../language";
+import { language, texts } from "../language";
 import { note } from "../log";
 import { savedList } from "../saved";
 import { plain, told } from "../told";
@@ -91,7 +91,7 @@ export async function give(file: Blob, name: string, city: string): Promise<void
     note(`${name} was given for ${city}`);
   } catch (error) {
     given.delete(file);
-    failure.value = told(error);
+    failure.value = `${texts.value.donation.failed}: ${told(error)}`;
     note(`${name} could not be given: ${plain(error)}`, "error");
   }
 }
@@ -105,7 +105,7 @@ export async function takeBack(donation: Donation): Promise<void> {
     change((list) => list.filter((other) => other.delete !== donation.delete));
     note(`${donation.name} was taken back`);
   } catch (error) {
-    failure.value = told(error);
+    failure.value = `${texts.value.donation.kept}: ${told(error)}`;
     note(`${donation.name} could not be taken back: ${plain(error)}`, "error");
   }
 }

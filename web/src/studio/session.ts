@@ -32,6 +32,7 @@ const MOST_DRAFTS = 20;
 /** What was done to a picture that is not finished yet. */
 interface Draft {
   image: string;
+  reviewer: string;
   basis: string | null;
   now: Edited;
 }
@@ -121,11 +122,15 @@ async function show(found: Task): Promise<void> {
 
 /** What was done to this picture before the page was closed. */
 function drafted({ image, basis }: Task): Edited | null {
-  return drafts.list.value.find((draft) => draft.image === image && draft.basis === basis)?.now ?? null;
+  return drafts.list.value.find((draft) => isMine(draft, image) && draft.basis === basis)?.now ?? null;
+}
+
+function isMine(draft: Draft, image: string): boolean {
+  return draft.image === image && draft.reviewer === reviewer.value;
 }
 
 function forget(image: string): void {
-  drafts.change((kept) => kept.filter((draft) => draft.image !== image));
+  drafts.change((kept) => kept.filter((draft) => !isMine(draft, image)));
 }
 
 export function change(to: Edited): void {
@@ -147,8 +152,10 @@ function become(next: History): void {
   history.value = next;
   failure.value = null;
   const { image, basis } = task.value;
-  const draft = { image, basis, now: edited.value };
-  drafts.change((kept) => [draft, ...kept.filter((other) => other.image !== image)].slice(0, MOST_DRAFTS));
+  forget(image);
+  if (!isChanged.value) return;
+  const draft = { image, reviewer: reviewer.value, basis, now: edited.value };
+  drafts.change((kept) => [draft, ...kept].slice(0, MOST_DRAFTS));
 }
 
 export function copyBefore(): void {

@@ -11,6 +11,7 @@ export const de: Texts = {
   ok: "OK",
   cancel: "Abbrechen",
   unreachable: "der Server ist nicht zu erreichen",
+  nonsense: "was der Server sagt, ergibt keinen Sinn",
   problems: {
     "body-timeout": "das Hochladen hat zu lange gedauert",
     "body-too-large": "die Datei ist zu groß",
@@ -22,12 +23,12 @@ export const de: Texts = {
     "picture-too-large": "das Bild hat zu viele Pixel; bitte verkleinern",
     "rate-limited": "zu viele Anfragen; bitte etwas warten",
     unauthorized: "das darf nur die Verwaltung",
-    unavailable: "der Server kann gerade nicht; gleich noch einmal versuchen",
+    unavailable: "der Server ist gerade nicht verfügbar; gleich noch einmal versuchen",
     "undecodable-picture": "das Bild ist beschädigt oder von einer Art, die hier nicht gelesen werden kann",
     "unknown-city": "diese Stadt gibt es hier nicht",
     "unknown-donation": "diese Spende gibt es nicht mehr",
     "unknown-image": "dieses Bild gibt es nicht mehr",
-    "unknown-model": "für diese Stadt ist gerade kein Modell da",
+    "unknown-model": "dieses Modell gibt es hier nicht",
   },
 
   guide: {
@@ -170,6 +171,8 @@ export const de: Texts = {
     remember: "Auf diesem Gerät merken",
     given: "Bilder, die du gegeben hast",
     takeBack: (name) => `${name} zurücknehmen`,
+    failed: "Das Bild wurde nicht gegeben",
+    kept: "Das Bild wurde nicht zurückgenommen",
   },
 
   admin: {
@@ -272,7 +275,7 @@ export const de: Texts = {
       empty: "Noch nichts.",
       newest: (name, value) => `${name}: ${value}`,
     },
-    budget: (calls, limit) => `Bezahlte Aufrufe von Diensten, die benennen: ${calls} von ${limit}`,
+    budget: (calls, limit) => `Bezahlte Aufrufe von Benennungsdiensten: ${calls} von ${limit}`,
     cities: {
       title: "Städte",
       none: "Keine Stadt passt.",
@@ -296,7 +299,7 @@ export const de: Texts = {
       why: "Grund (freiwillig)",
       refused: "Das wurde nicht getan",
       ofAll: "Alle Städte zusammen",
-      spent: "Für diese Stadt sind keine bezahlten Aufrufe von Diensten, die benennen, mehr übrig.",
+      spent: "Für diese Stadt sind keine bezahlten Aufrufe von Benennungsdiensten mehr übrig.",
     },
     city: {
       back: "Alle Städte",

@@ -10,6 +10,7 @@ export const en = {
   ok: "OK",
   cancel: "Cancel",
   unreachable: "the server cannot be reached",
+  nonsense: "what the server says makes no sense",
   /** By the end of a problem's type (docs/errors.md); the server itself speaks English, and of others only it knows more. */
   problems: {} as Readonly<Record<string, string>>,
 
@@ -162,6 +163,8 @@ export const en = {
     remember: "Remember this on this device",
     given: "Pictures that you have given",
     takeBack: (name: string) => `Take ${name} back`,
+    failed: "The picture was not given",
+    kept: "The picture was not taken back",
   },
 
   admin: {

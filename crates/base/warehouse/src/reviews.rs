@@ -336,9 +336,7 @@ async fn insert(
 /// # Errors
 /// When the database does not answer.
 pub async fn undo(transaction: &mut Transaction, review: Uuid, actor: &str, now: i64) -> Result<Undone> {
-    let Some(row) = find(transaction, review).await? else { return Ok(Undone::NoReview) };
-    let image: ImageId = Error::read("image id", &row.image_id)?;
-    lock(transaction, image).await?;
+    let Some((image, row)) = find_locked(transaction, review).await? else { return Ok(Undone::NoReview) };
     if row.undone_at.is_some() {
         return Ok(Undone::Already);
     }
@@ -360,6 +358,16 @@ pub async fn undo(transaction: &mut Transaction, review: Uuid, actor: &str, now:
         .await?;
     assign(transaction, &row.image_id, actor, (now, now + ASSIGNED_FOR)).await?;
     Ok(Undone::Done(image))
+}
+
+/// A review as it is once nobody else changes what is said of its image; `None` where one of them is gone.
+async fn find_locked(transaction: &mut Transaction, review: Uuid) -> Result<Option<(ImageId, Row)>> {
+    let Some(row) = find(transaction, review).await? else { return Ok(None) };
+    let image: ImageId = Error::read("image id", &row.image_id)?;
+    if lock(transaction, image).await?.is_none() {
+        return Ok(None);
+    }
+    Ok(find(transaction, review).await?.map(|row| (image, row)))
 }
 
 async fn find(transaction: &mut Transaction, review: Uuid) -> Result<Option<Row>> {

@@ -28,7 +28,7 @@ pub struct ConsentText {
 pub const TEXTS: [ConsentText; 2] = [
     ConsentText {
         language: "en",
-        version: "2026-11-3",
+        version: "2026-11-2",
         text: "\
 I took this picture myself or may pass it on, and keep my rights in it. I give SightScan a free licence, \
 which I can end at any time, to keep it, have a person look at it, and train detectors of the city's sights \
@@ -39,15 +39,15 @@ trained with it are then marked.",
     },
     ConsentText {
         language: "de",
-        version: "2026-11-3-de",
+        version: "2026-11-2-de",
         text: "\
-Ich habe dieses Bild selbst aufgenommen oder darf es weitergeben, und behalte meine Rechte daran. Ich erlaube \
-SightScan unentgeltlich und so lange, bis ich es widerrufe, es aufzubewahren, von einem Menschen ansehen zu \
-lassen und mit ihm Programme zu trainieren, die Sehenswürdigkeiten der Stadt erkennen. SightScan entfernt \
-alles, was die Datei über mich, meine Kamera und meinen Standort verrät; es behält das Bild selbst, den \
-Zeitpunkt der Spende und einen mit einem geheimen Schlüssel gebildeten Hashwert meiner Netzwerkadresse, und \
-zeigt das Bild niemandem außer denen, die es verwalten. Ich bekomme einen Link, mit dem ich das Bild jederzeit \
-löschen kann; Modelle, die mit ihm trainiert wurden, werden dann gekennzeichnet.",
+Ich habe dieses Bild selbst aufgenommen oder darf es weitergeben, und behalte meine Rechte daran. Ich erteile \
+SightScan eine unentgeltliche, jederzeit widerrufliche Lizenz, das Bild aufzubewahren, es von einem Menschen \
+ansehen zu lassen und damit Programme zu trainieren, die Sehenswürdigkeiten der Stadt erkennen. SightScan \
+entfernt alles, was die Datei über mich, meine Kamera und meinen Standort verrät; es behält das Bild selbst, \
+den Zeitpunkt der Spende und einen mit einem geheimen Schlüssel gebildeten Hashwert meiner Netzwerkadresse, und \
+zeigt das Bild nur denen, die SightScan verwalten. Ich bekomme einen Link, mit dem ich das Bild jederzeit \
+löschen kann; Modelle, die damit trainiert wurden, werden dann gekennzeichnet.",
     },
 ];
 

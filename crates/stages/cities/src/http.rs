@@ -24,7 +24,7 @@ use sightscan_http::axum::Router;
 use sightscan_http::axum::extract::FromRef;
 use sightscan_http::axum::http::HeaderMap;
 use sightscan_http::{
-    AdminGate, AllowedHosts, Budget, ClientAddress, Quota, RateLimit, SmallBodies, Surroundings,
+    AdminGate, AllowedHosts, Budget, ClientAddress, Problem, Quota, RateLimit, SmallBodies, Surroundings,
 };
 use sightscan_http::{client, exchange, hosts, openapi};
 use sightscan_types::Slug;
@@ -67,8 +67,8 @@ impl Api {
     }
 
     /// Whether the administrator asks.
-    fn is_admin(&self, client: ClientAddress, headers: &HeaderMap) -> bool {
-        self.gate.admit(client, headers).is_ok()
+    fn is_admin(&self, client: ClientAddress, headers: &HeaderMap) -> Result<bool, Problem> {
+        self.gate.is_admin(client, headers)
     }
 }
 

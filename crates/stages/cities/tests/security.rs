@@ -83,6 +83,11 @@ async fn w_s5_the_administrators_routes_are_closed(test: TestDatabase) {
         let status = request.send().await.unwrap().status().as_u16();
         assert!(status == 401 || status == 429, "{path}: {status}");
     }
+    // Who has a wrong token is told, and does not go on sending it.
+    for path in ["/v1/cities", "/v1/cities/berlin"] {
+        let request = site.request(Method::GET, path).header("x-forwarded-for", "192.0.2.78");
+        problem(request.bearer_auth("wrong").send().await.unwrap(), 401, "unauthorized").await;
+    }
     let city = site.json("/v1/cities/berlin").await;
     assert_eq!(city["state"], "approved");
 }

@@ -65,7 +65,7 @@ async fn a_server_that_is_stuck_ends_all_the_same() {
     let request = tokio::spawn(async move { request.send().await });
     server.wait_for_metric("sightscan_pictures_in_flight", 1.0).await;
     let Server { handle, .. } = server;
-    let stopped = tokio::time::timeout(Duration::from_secs(60), handle.stop()).await.unwrap();
+    let stopped = tokio::time::timeout(Duration::from_secs(20), handle.stop()).await.unwrap();
     assert_eq!(stopped.cut_off, 1);
     assert!(request.await.unwrap().is_err());
 }

@@ -464,7 +464,8 @@ async fn a_lease_is_kept_as_long_as_the_picture_is_looked_at() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_a_bucket_costs_a_picture_no_try() {
-    let installation = Installation::new().await;
+    let mut installation = Installation::new().await;
+    installation.config.lease_seconds = 5;
     let (tier, worker) = (installation.tier().await, installation.worker().await);
     // A file in its place: nothing can be stored or read there.
     let results = installation.folder.path().join("results");
@@ -475,8 +476,8 @@ async fn an_outage_of_a_bucket_costs_a_picture_no_try() {
     let mending = async {
         let queue = installation.queue().await;
         until("somebody has it", async || queue.depth().await.unwrap().in_flight == 1).await;
-        // Longer than all tries would take.
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        // Longer than its lease and all tries would take.
+        tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!(queue.depth().await.unwrap().in_flight, 1, "it is held");
         fs_err::remove_file(&results).unwrap();
         fs_err::rename(&aside, &results).unwrap();
@@ -593,7 +594,8 @@ async fn i12_a_worker_ends_by_itself_when_there_is_nothing_to_do_and_not_before(
     let worker = installation.worker_of(start, Some(limit)).await;
     for _ in 0..3 {
         assert_eq!(installation.detect(&tier, "a.png", picture()).await.status(), 200);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Longer than the limit, all together.
+        tokio::time::sleep(limit / 2).await;
         assert!(!worker.running.is_finished());
     }
     let summary =

@@ -14,6 +14,9 @@ fn is(work: &sightscan_serve::Work, word: &[u8]) -> bool {
     work.picture.starts_with(word)
 }
 
+/// A deadline that no test waits for: what ends earlier has one of its own.
+const FAR_MS: u64 = 600_000;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_a_500_for_its_own_request_only() {
     let factory = workers(|work| {
@@ -48,7 +51,7 @@ async fn a_stuck_picture_is_a_504_and_not_ready_while_others_go_on() {
         }
         nothing_found()
     });
-    let config = Config { stuck_after_ms: 1_000, ..Config::default() };
+    let config = Config { stuck_after_ms: 1_000, deadline_ms: FAR_MS, ..Config::default() };
     let server = Arc::new(Server::ready_with(config, factory).await);
     let workers = Config::default().threads().instances.get();
     let ask = || {
@@ -148,13 +151,16 @@ async fn a_body_that_does_not_come_is_a_408_and_gives_its_place_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_of_the_header_holds() {
     let (release, factory) = gated_workers();
-    let server = Server::ready_with(Config::default(), factory).await;
+    let config = Config { deadline_ms: FAR_MS, ..Config::default() };
+    let server = Server::ready_with(config, factory).await;
     let ask = async |deadline: &str| {
         let request =
             server.client.post(server.url("/v1/detect")).header("x-sightscan-deadline-ms", deadline);
         request.body("x").send().await.unwrap()
     };
-    assert_eq!(problem(ask("50").await).await, (504, "deadline".to_owned()), "while nothing is answered");
+    let late =
+        tokio::time::timeout(Duration::from_secs(60), ask("50")).await.expect("its own deadline holds");
+    assert_eq!(problem(late).await, (504, "deadline".to_owned()), "while nothing is answered");
     drop(release);
     assert_eq!(ask("20000").await.status(), 200);
     for bad in ["0", "-5", "soon", "999999999999"] {

@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::problems::{CityProblems, ListProblems, RequestProblems};
+use super::problems::{CitiesProblems, CrawlProblems, RequestProblems};
 use crate::Cities;
 use crate::error::Result;
 use crate::places::{Place, Places, Resolution};
@@ -233,7 +233,7 @@ pub(super) fn changing() -> OpenApiRouter<Api> {
 
 /// Lists the cities by name.
 #[utoipa::path(get, path = "/v1/cities", tag = "cities", params(Wish, PageQuery),
-    responses((status = 200, description = "a page of cities", body = Page<ListedCity>), ListProblems))]
+    responses((status = 200, description = "a page of cities", body = Page<ListedCity>), CitiesProblems))]
 async fn list(
     State(api): State<Api>,
     page: PageQuery,
@@ -250,7 +250,7 @@ async fn list(
     let found = cities::list(api.cities.database(), &filter, after, one_more(&page)).await;
     let found = found.map_err(crate::Error::from)?;
     let page = Page::cut(found, page.limit, |city| After(city.slug.clone()));
-    let is_admin = api.is_admin(client, &headers);
+    let is_admin = api.is_admin(client, &headers)?;
     Ok(Json(page.map(|city| ListedCity {
         budget: is_admin.then(|| api.cities.budget(&city)),
         city: CityItem::of(city),
@@ -265,7 +265,7 @@ pub(super) fn one_more(page: &PageQuery) -> u32 {
 /// Tells everything about a city.
 #[utoipa::path(get, path = "/v1/cities/{slug}", tag = "cities",
     params(("slug" = Slug, Path, description = "the city")),
-    responses((status = 200, description = "the city", body = CityDetail), CityProblems))]
+    responses((status = 200, description = "the city", body = CityDetail), CrawlProblems))]
 async fn show(
     State(api): State<Api>,
     Named(slug): Named<String>,
@@ -273,7 +273,7 @@ async fn show(
     headers: HeaderMap,
 ) -> Result<Json<CityDetail>, Problem> {
     let city = api.cities.find(&slug).await?;
-    let budget = api.is_admin(client, &headers).then(|| api.cities.budget(&city));
+    let budget = api.is_admin(client, &headers)?.then(|| api.cities.budget(&city));
     Ok(Json(CityDetail { budget, ..api.cities.detail(city).await? }))
 }
 

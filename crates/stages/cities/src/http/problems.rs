@@ -9,13 +9,13 @@ sightscan_http::problem_sets! {
     CountProblems: RateLimited, Internal, Unavailable;
     /// Of what is asked by any name.
     NameProblems: InvalidParameter, RateLimited, Internal, Unavailable;
-    /// Of a list.
-    ListProblems: InvalidParameter, BadCursor, RateLimited, Internal, Unavailable;
+    /// Of the list of cities, of which the administrator is told more.
+    CitiesProblems: InvalidParameter, BadCursor, Unauthorized, RateLimited, Internal, Unavailable;
     /// Of a list of jobs.
     JobListProblems: InvalidParameter, BadCursor, Unauthorized, UnknownCity, RateLimited, Internal, Unavailable;
     /// Of what belongs to a city.
     CityProblems: InvalidParameter, UnknownCity, RateLimited, Internal, Unavailable;
-    /// Of how a crawl went.
+    /// Of a city, or of how its crawl went.
     CrawlProblems: InvalidParameter, Unauthorized, UnknownCity, RateLimited, Internal, Unavailable;
     /// Of a list that belongs to a city.
     CityListProblems: InvalidParameter, BadCursor, UnknownCity, RateLimited, Internal, Unavailable;
