@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { askJson, post, Refused, type CityDetails, type Place } from "../api";
 import { choose, refresh } from "../cities";
 import { texts } from "../language";
-import { note } from "../log";
+import { note, noteTrouble } from "../log";
 import { told } from "../told";
 
 type Answer =
@@ -19,6 +19,8 @@ interface Nearest {
 
 /** Suggestions come when nobody has typed for so long. */
 const PAUSE_MS = 200;
+/** What the log calls them. */
+const PLACES = "places that may be meant";
 
 export function CityRequest() {
   const { request } = texts.value;
@@ -103,8 +105,15 @@ function Told({ answer, pick }: { answer: Answer; pick: (name: string, place: nu
 async function suggest(text: string): Promise<readonly Place[]> {
   if (text.trim().length < 2) return [];
   const path = `/v1/places?q=${encodeURIComponent(text.trim())}`;
-  const found = await askJson<{ items: Place[] }>(path).catch(() => ({ items: [] }));
-  return found.items;
+  try {
+    const found = await askJson<{ items: Place[] }>(path);
+    noteTrouble(PLACES, null);
+    return found.items;
+  } catch (error) {
+    // A city can be asked for without.
+    noteTrouble(PLACES, String(error));
+    return [];
+  }
 }
 
 async function ordered(text: string, place: number | null): Promise<Answer> {

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { askAdmin, askAdminJson } from "../admin";
 import { post } from "../api";
 import { told } from "../told";
-import { note } from "../log";
+import { note, noteTrouble } from "../log";
 import { begun, changed, type Edited, type History, type Labelled, redone, undone } from "./boxes";
 import { savedList } from "../saved";
 import { flush, say, type Verdict } from "./outbox";
@@ -82,13 +82,21 @@ export async function begin(slug: string): Promise<void> {
   await Promise.all([next(), list()]);
 }
 
+const NAMES = "names of the city's sights";
+
 /** The names, and how far each is. */
 async function list(): Promise<void> {
   const slug = encodeURIComponent(city.value ?? "");
-  const found = await askAdminJson<{ items: Class[] }>(`/v1/label/classes?city=${slug}`).catch(() => null);
-  if (found) classes.value = found.items;
-  const about = await askAdminJson<{ min_images_per_label?: number }>(`/v1/cities/${slug}`).catch(() => null);
-  if (about) needed.value = about.min_images_per_label ?? null;
+  try {
+    const found = await askAdminJson<{ items: Class[] }>(`/v1/label/classes?city=${slug}`);
+    classes.value = found.items;
+    const about = await askAdminJson<{ min_images_per_label?: number }>(`/v1/cities/${slug}`);
+    needed.value = about.min_images_per_label ?? null;
+    noteTrouble(NAMES, null);
+  } catch (error) {
+    // What was known stays; names can be typed without the list.
+    noteTrouble(NAMES, String(error));
+  }
 }
 
 /** The picture that machines leave most open. */
