@@ -346,6 +346,11 @@ describe("the guide", needsData, () => {
     await send.click();
     await seen.page.getByText("The request did not arrive").waitFor();
     assert.equal(await seen.page.getByText("Request confirmed").count(), 0);
+    // Without suggestions a city can be asked for all the same; the log tells that they are missing.
+    await seen.page.route("**/v1/places?*", (route) => route.abort());
+    await wanted.fill("Leipzi");
+    await seen.page.getByLabel("Debug").check();
+    await seen.page.locator(".log").getByText("places that may be meant").waitFor();
     await seen.context.close();
     // The browser tells of the answers 422 and of the one that did not come, which is what was wanted.
     assert.ok(seen.complaints.every((text) => /422|ERR_FAILED/.test(text)), seen.complaints.join("\n"));
